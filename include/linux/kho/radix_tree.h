@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The KHO radix tree: a set of integer keys that survives kexec.
+ *
+ * This is the in-kernel interface; what the tree looks like in memory is in
+ * linux/kho/abi/radix_tree.h.
+ */
+#ifndef _LINUX_KHO_RADIX_TREE_H
+#define _LINUX_KHO_RADIX_TREE_H
+
+#include <linux/bitops.h>
+#include <linux/errno.h>
+#include <linux/mutex_types.h>
+#include <linux/types.h>
+
+#include <asm/page.h>
+
+struct kho_radix_node;
+
+/**
+ * struct kho_radix_tree - handle of a tree
+ * @root: topmost node, in the direct map.
+ * @lock: serialises everything that reads or changes the tree.
+ */
+struct kho_radix_tree {
+	struct kho_radix_node *root;
+	struct mutex lock;
+};
+
+/**
+ * struct kho_radix_walk_cb - what a walk calls
+ * @leaf: called for each key, in ascending order; may be %NULL.
+ * @node: called with the physical address of each node before the node is read,
+ *	so it can keep the walk away from an address that makes no sense; may
+ *	be %NULL.
+ *
+ * The walk stops at the first callback that returns something other than 0.
+ */
+struct kho_radix_walk_cb {
+	int (*leaf)(unsigned long key, void *data);
+	int (*node)(phys_addr_t phys, void *data);
+};
+
+/**
+ * kho_radix_encode_key - key of a preserved range of pages
+ * @phys: physical address of the range, a multiple of its size.
+ * @order: the range has 2^@order pages.
+ *
+ * Return: the key.
+ */
+static inline unsigned long kho_radix_encode_key(phys_addr_t phys,
+						 unsigned int order)
+{
+	unsigned int shift = PAGE_SHIFT + order;
+
+	return BIT(BITS_PER_LONG - shift) | (phys >> shift);
+}
+
+/**
+ * kho_radix_decode_key - range of pages that a key stands for
+ * @key: a key; 0, which no range has, gives an order beyond all memory.
+ * @order: where to store the order of the range.
+ *
+ * Return: physical address of the range.
+ */
+static inline phys_addr_t kho_radix_decode_key(unsigned long key,
+					       unsigned int *order)
+{
+	unsigned int shift = BITS_PER_LONG - (key ? __fls(key) : 0);
+
+	*order = shift - PAGE_SHIFT;
+	/* The mark of the order leaves at the top; 64 places are too many for one shift */
+	return (phys_addr_t)key << (shift - 1) << 1;
+}
+
+#ifdef CONFIG_KEXEC_HANDOVER
+
+int kho_radix_init_tree(struct kho_radix_tree *tree, struct kho_radix_node *root);
+void kho_radix_destroy_tree(struct kho_radix_tree *tree);
+int kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key);
+void kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key);
+int kho_radix_walk_tree(struct kho_radix_tree *tree,
+			const struct kho_radix_walk_cb *cb, void *data);
+
+#else
+
+static inline int kho_radix_init_tree(struct kho_radix_tree *tree,
+				      struct kho_radix_node *root)
+{
+	return 0;
+}
+
+static inline void kho_radix_destroy_tree(struct kho_radix_tree *tree) { }
+
+static inline int kho_radix_add_key(struct kho_radix_tree *tree,
+				    unsigned long key)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_radix_del_key(struct kho_radix_tree *tree,
+				     unsigned long key) { }
+
+static inline int kho_radix_walk_tree(struct kho_radix_tree *tree,
+				      const struct kho_radix_walk_cb *cb,
+				      void *data)
+{
+	return -EOPNOTSUPP;
+}
+
+#endif /* CONFIG_KEXEC_HANDOVER */
+
+#endif /* _LINUX_KHO_RADIX_TREE_H */

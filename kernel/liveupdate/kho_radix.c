@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO radix tree - a set of integer keys in pages that survive kexec.
+ *
+ * Owns the shape of the tree: its nodes, how they are found, added, walked and
+ * freed. What a key means is its user's business, and so is keeping the nodes
+ * alive over kexec: they are not preserved pages.
+ *
+ * The layout is in linux/kho/abi/radix_tree.h.
+ */
+
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <kunit/static_stub.h>
+#include <linux/bitmap.h>
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/io.h>
+#include <linux/kho/abi/radix_tree.h>
+#include <linux/kho/radix_tree.h>
+#include <linux/memblock.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+
+#include "kexec_handover_internal.h"
+
+#define KHO_RADIX_TOP_LEVEL	(KHO_TREE_MAX_DEPTH - 1)
+
+static bool kho_radix_key_valid(unsigned long key)
+{
+	return !(key >> KHO_RADIX_KEY_WIDTH);
+}
+
+/* How far a key is shifted for the slots of the tables at @level, 1 or more */
+static unsigned int kho_radix_shift(unsigned int level)
+{
+	return KHO_BITMAP_SIZE_LOG2 + (level - 1) * KHO_TABLE_SIZE_LOG2;
+}
+
+static u64 *kho_radix_slot(struct kho_radix_node *node, unsigned int level,
+			   unsigned long key)
+{
+	unsigned long index = key >> kho_radix_shift(level);
+
+	return &node->table[index & (ARRAY_SIZE(node->table) - 1)];
+}
+
+static unsigned long kho_radix_bit(unsigned long key)
+{
+	return key & (BIT(KHO_BITMAP_SIZE_LOG2) - 1);
+}
+
+/* Trees are built before the page allocator is up, too */
+struct kho_radix_node __ref *kho_radix_alloc_node(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(kho_radix_alloc_node);
+
+	if (!slab_is_available())
+		return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
+
+	return (void *)get_zeroed_page(GFP_KERNEL);
+}
+
+void __ref kho_radix_free_node(struct kho_radix_node *node)
+{
+	KUNIT_STATIC_STUB_REDIRECT(kho_radix_free_node, node);
+
+	if (slab_is_available())
+		free_page((unsigned long)node);
+	else
+		memblock_free(node, PAGE_SIZE);
+}
+
+/* Free @node, which stands at @level, and everything below it */
+static void kho_radix_free_branch(struct kho_radix_node *node,
+				  unsigned int level)
+{
+	if (level) {
+		for (int i = 0; i < ARRAY_SIZE(node->table); i++) {
+			if (node->table[i])
+				kho_radix_free_branch(phys_to_virt(node->table[i]),
+						      level - 1);
+		}
+	}
+
+	kho_radix_free_node(node);
+}
+
+/*
+ * Make a branch from a node at @level down to the bitmap, with nothing in it
+ * but @key. It is built bottom up and out of sight of the tree, so that a
+ * failure never has to be undone in the tree itself.
+ */
+static struct kho_radix_node *kho_radix_new_branch(unsigned long key,
+						   unsigned int level)
+{
+	struct kho_radix_node *child, *node = kho_radix_alloc_node();
+
+	if (!node)
+		return NULL;
+
+	__set_bit(kho_radix_bit(key), ((struct kho_radix_leaf *)node)->bitmap);
+
+	for (unsigned int l = 1; l <= level; l++) {
+		child = node;
+		node = kho_radix_alloc_node();
+		if (!node) {
+			kho_radix_free_branch(child, l - 1);
+			return NULL;
+		}
+		*kho_radix_slot(node, l, key) = virt_to_phys(child);
+	}
+
+	return node;
+}
+
+/**
+ * kho_radix_init_tree - make a tree usable
+ * @tree: the tree.
+ * @root: topmost node of an existing tree, %NULL to start with an empty one.
+ *
+ * A @root from the previous kernel must have been checked by the caller.
+ *
+ * Context: may sleep; usable as soon as memblock can allocate.
+ * Return: 0, or -ENOMEM if there is no page for the root.
+ */
+int kho_radix_init_tree(struct kho_radix_tree *tree, struct kho_radix_node *root)
+{
+	mutex_init(&tree->lock);
+	tree->root = root ?: kho_radix_alloc_node();
+
+	return tree->root ? 0 : -ENOMEM;
+}
+EXPORT_SYMBOL_GPL(kho_radix_init_tree);
+
+/**
+ * kho_radix_destroy_tree - free all nodes of a tree
+ * @tree: the tree; harmless on one without nodes.
+ *
+ * Context: the caller sees to it that nobody else uses @tree any more. Only
+ * for trees whose nodes this kernel allocated.
+ */
+void kho_radix_destroy_tree(struct kho_radix_tree *tree)
+{
+	if (!tree->root)
+		return;
+
+	kho_radix_free_branch(tree->root, KHO_RADIX_TOP_LEVEL);
+	tree->root = NULL;
+}
+EXPORT_SYMBOL_GPL(kho_radix_destroy_tree);
+
+/**
+ * kho_radix_add_key - put a key into a tree
+ * @tree: the tree.
+ * @key: the key, at most %KHO_RADIX_KEY_WIDTH bits wide. Adding a key that is
+ *	present already changes nothing.
+ *
+ * Context: takes @tree->lock, may sleep.
+ * Return: 0; -ERANGE if @key is too wide; -ENOMEM if a node could not be
+ * allocated, the tree is then what it was before; -EINVAL if @tree has not
+ * been initialized.
+ */
+int kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
+{
+	struct kho_radix_node *node = tree->root;
+
+	if (WARN_ON_ONCE(!node))
+		return -EINVAL;
+	if (!kho_radix_key_valid(key))
+		return -ERANGE;
+
+	guard(mutex)(&tree->lock);
+
+	for (unsigned int level = KHO_RADIX_TOP_LEVEL; level; level--) {
+		u64 *slot = kho_radix_slot(node, level, key);
+
+		if (!*slot) {
+			node = kho_radix_new_branch(key, level - 1);
+			if (!node)
+				return -ENOMEM;
+			*slot = virt_to_phys(node);
+			return 0;
+		}
+		node = phys_to_virt(*slot);
+	}
+
+	__set_bit(kho_radix_bit(key), ((struct kho_radix_leaf *)node)->bitmap);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_radix_add_key);
+
+/**
+ * kho_radix_del_key - take a key out of a tree
+ * @tree: the tree.
+ * @key: a key that is in it; anything else is a bug of the caller and warns.
+ *
+ * Nodes stay where they are even if they become empty: a key that is removed
+ * is likely to come back, and its return must not fail for lack of memory.
+ *
+ * Context: takes @tree->lock, may sleep.
+ */
+void kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
+{
+	struct kho_radix_node *node = tree->root;
+
+	if (WARN_ON_ONCE(!node || !kho_radix_key_valid(key)))
+		return;
+
+	guard(mutex)(&tree->lock);
+
+	for (unsigned int level = KHO_RADIX_TOP_LEVEL; level; level--) {
+		u64 *slot = kho_radix_slot(node, level, key);
+
+		if (WARN_ON(!*slot))
+			return;
+		node = phys_to_virt(*slot);
+	}
+
+	WARN_ON(!__test_and_clear_bit(kho_radix_bit(key),
+				      ((struct kho_radix_leaf *)node)->bitmap));
+}
+EXPORT_SYMBOL_GPL(kho_radix_del_key);
+
+static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long first,
+				 const struct kho_radix_walk_cb *cb, void *data)
+{
+	unsigned long bit;
+	int err;
+
+	if (!cb->leaf)
+		return 0;
+
+	/* The tree has room for more bits than keys have */
+	if (!kho_radix_key_valid(first)) {
+		pr_warn("tree holds a bitmap of keys from 0x%lx, the widest have %d bits\n",
+			first, KHO_RADIX_KEY_WIDTH);
+		return -EBADMSG;
+	}
+
+	for_each_set_bit(bit, leaf->bitmap, BIT(KHO_BITMAP_SIZE_LOG2)) {
+		err = cb->leaf(first | bit, data);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
+/* Walk the branch at @phys, whose keys all start with the bits of @first */
+static int kho_radix_walk_branch(phys_addr_t phys, unsigned int level,
+				 unsigned long first,
+				 const struct kho_radix_walk_cb *cb, void *data)
+{
+	struct kho_radix_node *node;
+	int err;
+
+	if (cb->node) {
+		err = cb->node(phys, data);
+		if (err)
+			return err;
+	}
+
+	node = phys_to_virt(phys);
+	if (!level)
+		return kho_radix_walk_bitmap((struct kho_radix_leaf *)node,
+					     first, cb, data);
+
+	for (unsigned long i = 0; i < ARRAY_SIZE(node->table); i++) {
+		if (!node->table[i])
+			continue;
+
+		err = kho_radix_walk_branch(node->table[i], level - 1,
+					    first | i << kho_radix_shift(level),
+					    cb, data);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
+/**
+ * kho_radix_walk_tree - visit all keys and nodes of a tree
+ * @tree: the tree.
+ * @cb: what to call for them.
+ * @data: handed through to the callbacks.
+ *
+ * Context: holds @tree->lock throughout, so callbacks must not use @tree; may
+ * sleep.
+ * Return: 0 after a complete walk, else what the callback returned that ended
+ * it; -EBADMSG if there is a bitmap where no key can be; -EINVAL if @tree has
+ * not been initialized.
+ */
+int kho_radix_walk_tree(struct kho_radix_tree *tree,
+			const struct kho_radix_walk_cb *cb, void *data)
+{
+	if (WARN_ON_ONCE(!tree->root))
+		return -EINVAL;
+
+	guard(mutex)(&tree->lock);
+
+	return kho_radix_walk_branch(virt_to_phys(tree->root),
+				     KHO_RADIX_TOP_LEVEL, 0, cb, data);
+}
+EXPORT_SYMBOL_GPL(kho_radix_walk_tree);
