@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _LINUX_KHO_ABI_COMPAT_H
+#define _LINUX_KHO_ABI_COMPAT_H
+
+#include <linux/io.h>
+#include <linux/typecheck.h>
+#include <linux/types.h>
+
+/**
+ * DOC: Serializable pointers
+ *
+ * A virtual address means nothing to the next kernel, so a structure that is
+ * handed over links to other memory by physical address. The macros below
+ * declare such a link together with the type of what it points to: the union
+ * is eight bytes wide and only its ``phys`` member is ever stored; ``ptr``
+ * exists to let the compiler check both ends.
+ *
+ * Any component may use them. They carry no version of their own: the
+ * structure that embeds the link does.
+ */
+
+/**
+ * DECLARE_KHOSER_PTR - declare a link that survives kexec
+ * @name: name of the member.
+ * @type: pointer type of what it links to.
+ */
+#define DECLARE_KHOSER_PTR(name, type)		\
+	union {					\
+		u64 phys;			\
+		type ptr;			\
+	} name
+
+/**
+ * KHOSER_STORE_PTR - make a link refer to an object
+ * @dest: the link, declared by DECLARE_KHOSER_PTR().
+ * @val: pointer into the direct map; its type must be the declared one.
+ */
+#define KHOSER_STORE_PTR(dest, val)				\
+	do {							\
+		typeof(val) __khoser_val = (val);		\
+								\
+		typecheck(typeof((dest).ptr), __khoser_val);	\
+		(dest).phys = virt_to_phys(__khoser_val);	\
+	} while (0)
+
+/**
+ * KHOSER_LOAD_PTR - turn a link back into a pointer
+ * @src: the link, declared by DECLARE_KHOSER_PTR().
+ *
+ * The address is not checked: a reader that follows a link which the previous
+ * kernel wrote must know that the page is preserved, see
+ * kho_preserved_order().
+ *
+ * Return: a pointer of the declared type, %NULL for an empty link.
+ */
+#define KHOSER_LOAD_PTR(src)						\
+	((typeof((src).ptr))((src).phys ? phys_to_virt((src).phys) : NULL))
+
+#endif /* _LINUX_KHO_ABI_COMPAT_H */

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO vmalloc - vmalloc areas that survive kexec.
+ *
+ * Owns the list of chunks that says which pages back an area, and the mapping
+ * of those pages in the next kernel. The pages and chunks themselves are
+ * preserved and restored by the core, through its public functions.
+ *
+ * The layout is in linux/kho/abi/vmalloc.h.
+ */
+
+#define pr_fmt(fmt) "KHO: vmalloc: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/io.h>
+#include <linux/kasan.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/vmalloc.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <linux/vmstat.h>
+
+#include "../../mm/vmalloc.h"
+
+#define KHO_VMALLOC_KNOWN_VM_FLAGS	(VM_ALLOC | VM_ALLOW_HUGE_VMAP)
+#define KHO_VMALLOC_KNOWN_FLAGS		(KHO_VMALLOC_ALLOC | KHO_VMALLOC_HUGE_VMAP)
+
+static u16 kho_vmalloc_flags(unsigned long vm_flags)
+{
+	return (vm_flags & VM_ALLOC ? KHO_VMALLOC_ALLOC : 0) |
+	       (vm_flags & VM_ALLOW_HUGE_VMAP ? KHO_VMALLOC_HUGE_VMAP : 0);
+}
+
+static unsigned long kho_vmalloc_vm_flags(u16 flags)
+{
+	return (flags & KHO_VMALLOC_ALLOC ? VM_ALLOC : 0) |
+	       (flags & KHO_VMALLOC_HUGE_VMAP ? VM_ALLOW_HUGE_VMAP : 0);
+}
+
+/* Append an empty, preserved chunk behind @link */
+static struct kho_vmalloc_chunk *
+kho_vmalloc_add_chunk(struct kho_vmalloc_hdr *link)
+{
+	struct kho_vmalloc_chunk *chunk = (void *)get_zeroed_page(GFP_KERNEL);
+	int err;
+
+	if (!chunk)
+		return ERR_PTR(-ENOMEM);
+
+	err = kho_preserve_pages(virt_to_page(chunk), 1);
+	if (err) {
+		free_page((unsigned long)chunk);
+		return ERR_PTR(err);
+	}
+
+	KHOSER_STORE_PTR(link->next, chunk);
+	return chunk;
+}
+
+/**
+ * kho_preserve_vmalloc - preserve a vmalloc area
+ * @ptr: start of an area from vmalloc(), vmalloc_huge() or one of their kin.
+ * @preservation: descriptor to fill in. The caller hands it over in memory of
+ *	its own, and to kho_unpreserve_vmalloc() if kexec does not come.
+ *
+ * On failure nothing stays preserved and @preservation means nothing. The area
+ * remains the caller's: it must neither free nor grow it while it is preserved.
+ * Which NUMA node the pages came from is kept, a policy for them is not.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if @ptr is not a vmalloc area; -EOPNOTSUPP if the area is
+ * not plain memory of the kernel; -ENOMEM.
+ */
+int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
+{
+	struct vm_struct *vm = find_vm_area(ptr);
+	struct kho_vmalloc_hdr first = {};
+	struct kho_vmalloc_chunk *chunk;
+	unsigned int order, used = 0;
+	int err;
+
+	if (!vm)
+		return -EINVAL;
+	if (vm->flags & ~KHO_VMALLOC_KNOWN_VM_FLAGS)
+		return -EOPNOTSUPP;
+
+	chunk = kho_vmalloc_add_chunk(&first);
+	if (IS_ERR(chunk))
+		return PTR_ERR(chunk);
+
+	/* Complete from the start: the error path below reads it */
+	order = get_vm_area_page_order(vm);
+	*preservation = (struct kho_vmalloc) {
+		.first.phys = first.next.phys,
+		.total_pages = vm->nr_pages,
+		.flags = kho_vmalloc_flags(vm->flags),
+		.order = order,
+	};
+
+	for (unsigned int i = 0; i < vm->nr_pages; i += 1U << order) {
+		if (used == ARRAY_SIZE(chunk->phys)) {
+			chunk = kho_vmalloc_add_chunk(&chunk->hdr);
+			if (IS_ERR(chunk)) {
+				err = PTR_ERR(chunk);
+				goto undo;
+			}
+			used = 0;
+		}
+
+		err = kho_preserve_pages(vm->pages[i], 1UL << order);
+		if (err)
+			goto undo;
+		chunk->phys[used++] = page_to_phys(vm->pages[i]);
+	}
+
+	return 0;
+
+undo:
+	kho_unpreserve_vmalloc(preservation);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_vmalloc);
+
+/**
+ * kho_unpreserve_vmalloc - undo kho_preserve_vmalloc()
+ * @preservation: the descriptor that kho_preserve_vmalloc() filled in.
+ *
+ * Frees the list of chunks. The area itself stays mapped and is its owner's.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation)
+{
+	struct kho_vmalloc_chunk *next, *chunk = KHOSER_LOAD_PTR(preservation->first);
+
+	for (; chunk; chunk = next) {
+		next = KHOSER_LOAD_PTR(chunk->hdr.next);
+
+		for (int i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++)
+			kho_unpreserve_pages(phys_to_page(chunk->phys[i]),
+					     1UL << preservation->order);
+
+		kho_unpreserve_pages(virt_to_page(chunk), 1);
+		free_page((unsigned long)chunk);
+	}
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
+
+static bool kho_vmalloc_valid(const struct kho_vmalloc *p)
+{
+	if (p->flags & ~KHO_VMALLOC_KNOWN_FLAGS) {
+		pr_warn("area has flags 0x%x, known are 0x%lx\n",
+			p->flags, KHO_VMALLOC_KNOWN_FLAGS);
+		return false;
+	}
+	if (p->order > MAX_PAGE_ORDER) {
+		pr_warn("area has blocks of order %u, the largest is %u\n",
+			p->order, MAX_PAGE_ORDER);
+		return false;
+	}
+	if (!p->total_pages) {
+		pr_warn("area has no pages\n");
+		return false;
+	}
+
+	return true;
+}
+
+/*
+ * Count the pages that the chunk at @phys names, without touching them.
+ * Returns a negative error if the chunk or anything in it is not what the
+ * previous kernel preserved, or if there are more than @max pages.
+ */
+static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
+				    unsigned long max)
+{
+	struct kho_vmalloc_chunk *chunk;
+	unsigned long nr = 0;
+
+	if (kho_preserved_order(phys) != 0) {
+		pr_warn("chunk at %pa is not a preserved page\n", &phys);
+		return -EINVAL;
+	}
+
+	chunk = phys_to_virt(phys);
+	for (int i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
+		phys_addr_t block = chunk->phys[i];
+
+		if (kho_preserved_order(block) != order) {
+			pr_warn("block at %pa is not a preserved range of order %u\n",
+				&block, order);
+			return -EINVAL;
+		}
+		nr += 1UL << order;
+		if (nr > max) {
+			pr_warn("chunk at %pa goes beyond the end of its area\n",
+				&phys);
+			return -EINVAL;
+		}
+	}
+
+	/* Only the last chunk may be empty, so a list cannot go in circles */
+	if (!nr && chunk->hdr.next.phys) {
+		pr_warn("chunk at %pa is empty but not the last one\n", &phys);
+		return -EINVAL;
+	}
+
+	return nr;
+}
+
+static bool kho_vmalloc_chunks_valid(const struct kho_vmalloc *p)
+{
+	phys_addr_t phys = p->first.phys;
+	unsigned long total = 0;
+
+	while (phys) {
+		long nr = kho_vmalloc_check_chunk(phys, p->order,
+						  p->total_pages - total);
+
+		if (nr < 0)
+			return false;
+		total += nr;
+		phys = ((struct kho_vmalloc_chunk *)phys_to_virt(phys))->hdr.next.phys;
+	}
+
+	if (total != p->total_pages) {
+		pr_warn("area lists %lu pages, expected %u\n", total,
+			p->total_pages);
+		return false;
+	}
+
+	return true;
+}
+
+/* The chunks have been checked: what they name fills @pages exactly */
+static void kho_vmalloc_fill_pages(const struct kho_vmalloc *p,
+				   struct page **pages)
+{
+	struct kho_vmalloc_chunk *chunk = KHOSER_LOAD_PTR(p->first);
+
+	for (; chunk; chunk = KHOSER_LOAD_PTR(chunk->hdr.next)) {
+		for (int i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
+			struct page *page = phys_to_page(chunk->phys[i]);
+
+			for (unsigned long j = 0; j < 1UL << p->order; j++)
+				*pages++ = page + j;
+		}
+	}
+}
+
+static struct vm_struct *kho_vmalloc_map(const struct kho_vmalloc *p,
+					 struct page **pages, const void *caller)
+{
+	unsigned int shift = PAGE_SHIFT + p->order;
+	unsigned long start, size = (unsigned long)p->total_pages << PAGE_SHIFT;
+	struct vm_struct *area;
+
+	area = __get_vm_area_node(size, BIT(shift), shift,
+				  kho_vmalloc_vm_flags(p->flags) | VM_UNINITIALIZED,
+				  VMALLOC_START, VMALLOC_END, NUMA_NO_NODE,
+				  GFP_KERNEL, caller);
+	if (!area)
+		return NULL;
+
+	start = (unsigned long)area->addr;
+	if (vmap_pages_range(start, start + size, PAGE_KERNEL, pages, shift)) {
+		free_vm_area(area);
+		return NULL;
+	}
+
+	return area;
+}
+
+/* Take the pages over; on failure none of them is taken */
+static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
+				  struct page **pages)
+{
+	unsigned long step = 1UL << p->order;
+	unsigned long i;
+
+	for (i = 0; i < p->total_pages; i += step) {
+		if (!kho_restore_pages(page_to_phys(pages[i]), step))
+			goto undo;
+	}
+
+	/* vfree() will take them off again */
+	for (i = 0; i < p->total_pages; i += step)
+		mod_lruvec_page_state(pages[i], NR_VMALLOC, step);
+
+	return 0;
+
+undo:
+	/* A block that stands in the list twice; what came before it is ours */
+	while (i--)
+		__free_page(pages[i]);
+	return -EINVAL;
+}
+
+static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
+{
+	struct kho_vmalloc_chunk *next, *chunk = KHOSER_LOAD_PTR(p->first);
+
+	for (; chunk; chunk = next) {
+		next = KHOSER_LOAD_PTR(chunk->hdr.next);
+		kho_restore_free(chunk);
+	}
+}
+
+/**
+ * kho_restore_vmalloc - map a preserved vmalloc area again
+ * @preservation: the descriptor that the previous kernel stored.
+ *
+ * The whole list of chunks is checked and the area mapped before the first
+ * page is taken over: if anything is wrong with it, or memory is short, all of
+ * it stays reserved. On success the chunks are freed and the area is the
+ * caller's, to be freed with vfree(); it has another address than before.
+ *
+ * Context: may sleep.
+ * Return: start of the area, %NULL on failure; the log says what was wrong
+ * with a damaged description.
+ */
+void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
+{
+	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
+	struct page **pages __free(kvfree) = NULL;
+	struct vm_struct *area;
+
+	if (!kho_vmalloc_valid(preservation) ||
+	    !kho_vmalloc_chunks_valid(preservation))
+		return NULL;
+
+	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
+			       GFP_KERNEL);
+	if (!pages)
+		return NULL;
+	kho_vmalloc_fill_pages(preservation, pages);
+
+	area = kho_vmalloc_map(preservation, pages, __builtin_return_address(0));
+	if (!area)
+		return NULL;
+
+	if (kho_vmalloc_take_pages(preservation, pages)) {
+		free_vm_area(area);
+		return NULL;
+	}
+	kho_vmalloc_free_chunks(preservation);
+
+	area->nr_pages = preservation->total_pages;
+	area->pages = no_free_ptr(pages);
+
+	if (preservation->flags & KHO_VMALLOC_ALLOC)
+		kasan_flags |= KASAN_VMALLOC_VM_ALLOC;
+	area->addr = kasan_unpoison_vmalloc(area->addr,
+					    area->nr_pages * PAGE_SIZE, kasan_flags);
+	clear_vm_uninitialized_flag(area);
+
+	return area->addr;
+}
+EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
