@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _LINUX_KHO_ABI_KEXEC_HANDOVER_H
+#define _LINUX_KHO_ABI_KEXEC_HANDOVER_H
+
+/**
+ * DOC: KHO core ABI
+ *
+ * The root of a handover is a flattened device tree in one preserved page,
+ * whose physical address the boot protocol of the architecture carries::
+ *
+ *     / {
+ *         compatible = "kho-v4";
+ *         preserved-memory-map = <u64>;
+ *
+ *         <name> {
+ *             preserved-data = <u64>;
+ *             blob-size = <u64>;
+ *         };
+ *     };
+ *
+ * ``preserved-memory-map`` is the physical address of the root of a radix tree
+ * that holds every preserved range of pages, see the ABI of the radix tree.
+ * The nodes of that tree are not preserved pages themselves.
+ *
+ * Each child of the root is a subtree: ``preserved-data`` is the physical
+ * address of a blob that a user of KHO has preserved and ``blob-size`` its size
+ * in bytes. The format of a blob is its owner's business, and its owner gives
+ * it a version.
+ *
+ * All numbers in these properties are in the byte order of the machine.
+ *
+ * Next to the FDT, the boot protocol carries the scratch areas: an array of
+ * &struct kho_scratch, with memory that holds nothing preserved and so may be
+ * used before the memory map has been read.
+ *
+ * The compatible string changes with the meaning of anything above.
+ */
+
+/* Compatible string of the root node */
+#define KHO_FDT_COMPATIBLE		"kho-v4"
+
+/* Property of the root node: where the preserved memory map is */
+#define KHO_FDT_MEMORY_MAP_PROP_NAME	"preserved-memory-map"
+
+/* Properties of a subtree: where its blob is, and its size in bytes */
+#define KHO_SUB_TREE_PROP_NAME		"preserved-data"
+#define KHO_SUB_TREE_SIZE_PROP_NAME	"blob-size"
+
+#endif /* _LINUX_KHO_ABI_KEXEC_HANDOVER_H */

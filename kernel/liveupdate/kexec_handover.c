@@ -1,0 +1,998 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kexec Handover core - the FDT handover and preserved ranges of pages.
+ *
+ * Owns the FDT that goes to the next kernel and the one that came from the
+ * previous one, the named subtrees in them, the preserved memory map, and the
+ * way of preserved pages through memblock back to their users. The tree that
+ * holds the map is kho_radix.c, scratch is kho_scratch.c; vmalloc areas and
+ * blocks are built on top of this file, which knows nothing of them.
+ *
+ * The layout is in linux/kho/abi/kexec_handover.h.
+ */
+
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <kunit/static_stub.h>
+#include <linux/bitops.h>
+#include <linux/cleanup.h>
+#include <linux/count_zeros.h>
+#include <linux/crash_dump.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/kexec_metadata.h>
+#include <linux/kho/radix_tree.h>
+#include <linux/libfdt.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pgalloc_tag.h>
+#include <linux/sizes.h>
+#include <linux/unaligned.h>
+#include <linux/utsname.h>
+
+#include <asm/early_ioremap.h>
+
+#include "../../mm/mm_init.h"
+#include "../kexec_internal.h"
+#include "kexec_handover_internal.h"
+
+/*
+ * What page->private of the first page of a preserved range says until the
+ * range is restored: this in the upper half, the order of the range in the
+ * lower. Pages that are not the start of a preserved range never match.
+ */
+#define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
+
+static bool kho_enable __ro_after_init =
+	IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT);
+
+/* For the next kernel; complete, or without an FDT */
+static struct {
+	void *fdt;
+	struct mutex lock;	/* serialises changes to the FDT */
+	struct kho_radix_tree map;
+} kho_out = {
+	.lock = __MUTEX_INITIALIZER(kho_out.lock),
+};
+
+/* From the previous kernel; fdt_phys is 0 without a handover */
+static struct {
+	phys_addr_t fdt_phys;
+	u32 kexec_count;
+} kho_in;
+
+/* The previous kernel's map of preserved memory, read while booting only */
+static struct kho_radix_tree kho_in_map __initdata;
+
+static int __init kho_parse_enable(char *arg)
+{
+	return kstrtobool(arg, &kho_enable);
+}
+early_param("kho", kho_parse_enable);
+
+/**
+ * kho_is_enabled - can this kernel hand anything over?
+ *
+ * Says nothing about a handover from the previous kernel, see is_kho_boot().
+ *
+ * Context: any; not final before the end of kho_init().
+ * Return: %true if memory can be preserved.
+ */
+bool kho_is_enabled(void)
+{
+	return kho_enable;
+}
+EXPORT_SYMBOL_GPL(kho_is_enabled);
+
+static const void *kho_in_fdt(void)
+{
+	return kho_in.fdt_phys ? phys_to_virt(kho_in.fdt_phys) : NULL;
+}
+
+/**
+ * is_kho_boot - did the previous kernel hand anything over?
+ *
+ * True under kho=off as well: what was preserved stays reserved.
+ *
+ * Context: any, after kho_populate().
+ * Return: %true if there is a handover that this kernel can read.
+ */
+bool is_kho_boot(void)
+{
+	return kho_in.fdt_phys;
+}
+EXPORT_SYMBOL_GPL(is_kho_boot);
+
+/* Preserved memory: before kexec */
+
+static int kho_preserve_range(unsigned long pfn, unsigned int order)
+{
+	return kho_radix_add_key(&kho_out.map,
+				 kho_radix_encode_key(PFN_PHYS(pfn), order));
+}
+
+static void kho_unpreserve_range(unsigned long pfn, unsigned int order)
+{
+	kho_radix_del_key(&kho_out.map,
+			  kho_radix_encode_key(PFN_PHYS(pfn), order));
+}
+
+static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
+{
+	return IS_ENABLED(CONFIG_KEXEC_HANDOVER_DEBUG) &&
+	       WARN_ON(kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr_pages)));
+}
+
+/**
+ * kho_preserve_folio - preserve a folio with its order
+ * @folio: the folio; it must not lie in scratch, which is where movable
+ *	allocations may come from.
+ *
+ * The caller keeps the folio and its reference, and must not let it be
+ * migrated, split or freed while it is preserved. The next kernel gets it back
+ * from kho_restore_folio().
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM; -EINVAL if the folio lies in scratch and
+ * CONFIG_KEXEC_HANDOVER_DEBUG is on.
+ */
+int kho_preserve_folio(struct folio *folio)
+{
+	if (kho_hits_scratch(folio_pfn(folio), folio_nr_pages(folio)))
+		return -EINVAL;
+
+	return kho_preserve_range(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folio);
+
+/**
+ * kho_unpreserve_folio - undo kho_preserve_folio()
+ * @folio: the folio, of the same order as when it was preserved.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_folio(struct folio *folio)
+{
+	kho_unpreserve_range(folio_pfn(folio), folio_order(folio));
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
+
+/* Order of the largest range that can start at @pfn and end before @end */
+static unsigned int kho_range_order(unsigned long pfn, unsigned long end)
+{
+	unsigned int order = min_t(unsigned int, count_trailing_zeros(pfn),
+				   ilog2(end - pfn));
+
+	/* A range that is restored in one go must lie on one node */
+	while (pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
+		order--;
+
+	return order;
+}
+
+static void kho_unpreserve_pfns(unsigned long pfn, unsigned long end)
+{
+	unsigned int order;
+
+	for (; pfn < end; pfn += BIT(order)) {
+		order = kho_range_order(pfn, end);
+		kho_unpreserve_range(pfn, order);
+	}
+}
+
+/**
+ * kho_preserve_pages - preserve contiguous pages as pages of their own
+ * @page: the first one.
+ * @nr_pages: how many; the orders that they are recorded with, and that no
+ *	recorded range spans NUMA nodes, is seen to here.
+ *
+ * The caller keeps the pages, and must not free them while they are preserved.
+ * The next kernel gets them back from kho_restore_pages() with the same
+ * @nr_pages.
+ *
+ * Context: may sleep.
+ * Return: 0; -ENOMEM with none of them preserved; -EINVAL if one lies in
+ * scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on.
+ */
+int kho_preserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long start = page_to_pfn(page), end = start + nr_pages;
+	unsigned long pfn;
+	unsigned int order;
+	int err;
+
+	KUNIT_STATIC_STUB_REDIRECT(kho_preserve_pages, page, nr_pages);
+
+	if (kho_hits_scratch(start, nr_pages))
+		return -EINVAL;
+
+	for (pfn = start; pfn < end; pfn += BIT(order)) {
+		order = kho_range_order(pfn, end);
+		err = kho_preserve_range(pfn, order);
+		if (err) {
+			kho_unpreserve_pfns(start, pfn);
+			return err;
+		}
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_pages);
+
+/**
+ * kho_unpreserve_pages - undo kho_preserve_pages()
+ * @page: the first page.
+ * @nr_pages: how many; parts of what was preserved in one call cannot be
+ *	unpreserved.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	KUNIT_STATIC_STUB_REDIRECT(kho_unpreserve_pages, page, nr_pages);
+
+	kho_unpreserve_pfns(pfn, pfn + nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
+
+/**
+ * kho_alloc_preserve - allocate memory that is preserved
+ * @size: bytes; rounded up to a power of two pages.
+ *
+ * The memory is zeroed and physically contiguous. It is freed by
+ * kho_unpreserve_free() in this kernel or kho_restore_free() in the next.
+ *
+ * Context: may sleep.
+ * Return: the memory, in the direct map; ERR_PTR() of -EINVAL if @size is 0,
+ * -E2BIG if it is more than the page allocator hands out, -ENOMEM.
+ */
+void *kho_alloc_preserve(size_t size)
+{
+	struct folio *folio;
+	int order, err;
+
+	KUNIT_STATIC_STUB_REDIRECT(kho_alloc_preserve, size);
+
+	if (!size)
+		return ERR_PTR(-EINVAL);
+	order = get_order(size);
+	if (order > MAX_PAGE_ORDER)
+		return ERR_PTR(-E2BIG);
+
+	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, order);
+	if (!folio)
+		return ERR_PTR(-ENOMEM);
+
+	err = kho_preserve_folio(folio);
+	if (!err)
+		return folio_address(folio);
+
+	folio_put(folio);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(kho_alloc_preserve);
+
+/**
+ * kho_unpreserve_free - free memory from kho_alloc_preserve()
+ * @mem: the memory, or %NULL.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_free(void *mem)
+{
+	struct folio *folio;
+
+	if (!mem)
+		return;
+
+	folio = virt_to_folio(mem);
+	kho_unpreserve_folio(folio);
+	folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_free);
+
+/* Preserved memory: after kexec */
+
+static unsigned long kho_page_info(unsigned int order)
+{
+	return KHO_PAGE_MAGIC << 32 | order;
+}
+
+/**
+ * kho_preserved_order - is there a preserved range that is still to be restored?
+ * @phys: where it would start, any value.
+ *
+ * For whoever is about to follow an address that the previous kernel wrote: it
+ * leads to memory that was preserved, or this returns an error.
+ *
+ * Context: any, after kho_memory_init().
+ * Return: the order of the range that starts at @phys; -EINVAL if @phys is not
+ * the address of a page; -ENOENT if no range starts there, or if it has been
+ * restored.
+ */
+int kho_preserved_order(phys_addr_t phys)
+{
+	struct page *page;
+
+	if (!PAGE_ALIGNED(phys))
+		return -EINVAL;
+
+	page = pfn_to_online_page(PHYS_PFN(phys));
+	if (!page || page_private(page) >> 32 != KHO_PAGE_MAGIC)
+		return -ENOENT;
+
+	return lower_32_bits(page_private(page));
+}
+EXPORT_SYMBOL_GPL(kho_preserved_order);
+
+/*
+ * Of several that want the same range, as may happen if what describes it is
+ * damaged, one gets it.
+ */
+static bool kho_claim_range(struct page *page, unsigned int order)
+{
+	unsigned long info = kho_page_info(order);
+
+	if (!try_cmpxchg(&page->private, &info, 0))
+		return false;
+
+	adjust_managed_page_count(page, BIT(order));
+	return true;
+}
+
+/**
+ * kho_restore_folio - get a preserved folio back
+ * @phys: its physical address.
+ *
+ * Context: any.
+ * Return: the folio, with its order and one reference that is the caller's;
+ * %NULL if no folio was preserved at @phys, or if it has been restored.
+ */
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	int order = kho_preserved_order(phys);
+	struct page *page;
+
+	if (order < 0 || order > MAX_FOLIO_ORDER ||
+	    !kho_claim_range(phys_to_page(phys), order)) {
+		pr_warn_ratelimited("no folio to restore at %pa: %d\n", &phys,
+				    order);
+		return NULL;
+	}
+	page = phys_to_page(phys);
+
+	/* The allocation was charged to the previous kernel's profile, not ours */
+	clear_page_tag_ref(page);
+	set_page_count(page, 1);
+	for (unsigned long i = 1; i < BIT(order); i++)
+		set_page_count(page + i, 0);
+	if (order)
+		prep_compound_page(page, order);
+
+	return page_folio(page);
+}
+EXPORT_SYMBOL_GPL(kho_restore_folio);
+
+/* Do preserved ranges fill the pages from @pfn to @end exactly? */
+static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		int order = kho_preserved_order(PFN_PHYS(pfn));
+
+		if (order < 0 || BIT(order) > end - pfn)
+			return false;
+		pfn += BIT(order);
+	}
+
+	return true;
+}
+
+/**
+ * kho_restore_pages - get contiguous pages back
+ * @phys: physical address of the first one.
+ * @nr_pages: how many, as they were preserved by kho_preserve_pages().
+ *
+ * Context: any.
+ * Return: the first page, each with one reference that is the caller's; %NULL
+ * if that is not what was preserved, or if any of it has been restored. Then
+ * none of it is.
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
+	unsigned long pfn = start;
+
+	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
+		goto refuse;
+
+	/* Advances by what was recorded: it need not be what would be now */
+	while (pfn < end) {
+		struct page *page = pfn_to_page(pfn);
+		unsigned int order = lower_32_bits(page_private(page));
+
+		if (!kho_claim_range(page, order))
+			goto undo;
+
+		for (unsigned long i = 0; i < BIT(order); i++) {
+			set_page_count(page + i, 1);
+			clear_page_tag_ref(page + i);
+		}
+		pfn += BIT(order);
+	}
+
+	return pfn_to_page(start);
+
+undo:
+	while (pfn-- > start)
+		__free_page(pfn_to_page(pfn));
+refuse:
+	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages);
+
+/**
+ * kho_restore_free - free what the previous kernel got from kho_alloc_preserve()
+ * @mem: the memory, in this kernel's direct map, or %NULL.
+ *
+ * Context: any.
+ */
+void kho_restore_free(void *mem)
+{
+	struct folio *folio;
+
+	if (!mem)
+		return;
+
+	folio = kho_restore_folio(virt_to_phys(mem));
+	if (folio)
+		folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_restore_free);
+
+/* Subtrees */
+
+/*
+ * Open the outgoing FDT for changes, to be closed by fdt_pack(). It never
+ * moves: the image that is loaded for kexec refers to it.
+ */
+static int kho_open_out_fdt(void)
+{
+	lockdep_assert_held(&kho_out.lock);
+
+	return fdt_open_into(kho_out.fdt, kho_out.fdt, PAGE_SIZE) ? -EINVAL : 0;
+}
+
+static int kho_fdt_add_subtree(void *fdt, const char *name, u64 phys, u64 size)
+{
+	int node = fdt_add_subnode(fdt, 0, name);
+	int err;
+
+	if (node < 0)
+		return node == -FDT_ERR_EXISTS ? -EEXIST : -ENOMEM;
+
+	err = fdt_setprop(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys, sizeof(phys)) ?:
+	      fdt_setprop(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &size, sizeof(size));
+	if (!err)
+		return 0;
+
+	fdt_del_node(fdt, node);
+	return -ENOMEM;
+}
+
+/**
+ * kho_add_subtree - hand a named blob over
+ * @name: the name that the next kernel asks for.
+ * @blob: the blob, in the direct map; its pages must be preserved, too.
+ * @size: its size in bytes.
+ *
+ * With CONFIG_KEXEC_HANDOVER_DEBUGFS the blob can be read from
+ * kho/out/sub_fdts/@name in debugfs.
+ *
+ * Context: may sleep; not before kho_init().
+ * Return: 0; -EEXIST if there is a subtree of that name; -ENOMEM if the FDT
+ * has no room for another; -EINVAL if it is not usable.
+ */
+int kho_add_subtree(const char *name, void *blob, size_t size)
+{
+	int err;
+
+	guard(mutex)(&kho_out.lock);
+
+	err = kho_open_out_fdt();
+	if (err)
+		return err;
+
+	err = kho_fdt_add_subtree(kho_out.fdt, name, virt_to_phys(blob), size);
+	fdt_pack(kho_out.fdt);
+	if (!err)
+		kho_debugfs_add_out(name, blob, size);
+
+	return err;
+}
+EXPORT_SYMBOL_GPL(kho_add_subtree);
+
+/* Value of a property that is a u64 in the byte order of the machine */
+int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val)
+{
+	const void *prop;
+	int len;
+
+	prop = fdt_getprop(fdt, node, name, &len);
+	if (!prop || len != sizeof(*val))
+		return -EINVAL;
+
+	*val = get_unaligned((const u64 *)prop);
+	return 0;
+}
+
+/**
+ * kho_remove_subtree - do not hand a blob over after all
+ * @blob: what was passed to kho_add_subtree().
+ *
+ * The blob stays preserved; that is its owner's to undo.
+ *
+ * Context: may sleep.
+ */
+void kho_remove_subtree(void *blob)
+{
+	int node;
+
+	guard(mutex)(&kho_out.lock);
+
+	if (kho_open_out_fdt())
+		return;
+
+	fdt_for_each_subnode(node, kho_out.fdt, 0) {
+		u64 phys;
+
+		if (kho_fdt_u64(kho_out.fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
+		    phys != virt_to_phys(blob))
+			continue;
+
+		fdt_del_node(kho_out.fdt, node);
+		kho_debugfs_remove_out(blob);
+		break;
+	}
+
+	fdt_pack(kho_out.fdt);
+}
+EXPORT_SYMBOL_GPL(kho_remove_subtree);
+
+/**
+ * kho_retrieve_subtree - find a blob of the previous kernel
+ * @name: the name that it was added with.
+ * @phys: where to store its physical address.
+ * @size: where to store its size in bytes; may be %NULL.
+ *
+ * The blob stays preserved and becomes the caller's to restore.
+ *
+ * Context: any, after kho_populate() and once the direct map is up.
+ * Return: 0; -ENOENT if there is none; -EINVAL if its description is broken.
+ */
+int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
+{
+	const void *fdt = kho_in_fdt();
+	u64 addr, len;
+	int node;
+
+	if (!fdt)
+		return -ENOENT;
+	if (!phys)
+		return -EINVAL;
+
+	node = fdt_subnode_offset(fdt, 0, name);
+	if (node < 0)
+		return -ENOENT;
+
+	if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &addr) ||
+	    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &len)) {
+		pr_warn("subtree '%s' has no valid %s and %s\n", name,
+			KHO_SUB_TREE_PROP_NAME, KHO_SUB_TREE_SIZE_PROP_NAME);
+		return -EINVAL;
+	}
+
+	*phys = addr;
+	if (size)
+		*size = len;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+
+/* Boot: the handover of the previous kernel */
+
+static int __init kho_check_fdt(const void *fdt, u64 len)
+{
+	u64 map;
+
+	if (fdt_check_header(fdt)) {
+		pr_warn("the previous kernel's FDT has a bad header\n");
+		return -EINVAL;
+	}
+	if (fdt_totalsize(fdt) > len) {
+		pr_warn("the previous kernel's FDT claims %u bytes, there are %llu\n",
+			fdt_totalsize(fdt), len);
+		return -EINVAL;
+	}
+	if (fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE)) {
+		pr_warn("the previous kernel's FDT is not compatible with '%s'\n",
+			KHO_FDT_COMPATIBLE);
+		return -EPROTONOSUPPORT;
+	}
+	if (kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) || !map) {
+		pr_warn("the previous kernel's FDT has no valid %s\n",
+			KHO_FDT_MEMORY_MAP_PROP_NAME);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+
+/**
+ * kho_populate - learn of a handover from the boot protocol
+ * @fdt_phys: physical address of the FDT.
+ * @fdt_len: bytes that there are for it.
+ * @scratch_phys: physical address of the list of scratch areas.
+ * @scratch_len: size of that list in bytes.
+ *
+ * From a successful return on, memblock allocates from scratch only. If
+ * anything is wrong the boot goes on as if there were no handover.
+ *
+ * Context: early, with early mappings only, before memblock allocates.
+ */
+void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
+			 phys_addr_t scratch_phys, u64 scratch_len)
+{
+	void *fdt = early_memremap(fdt_phys, fdt_len);
+	int err = -ENOMEM;
+
+	if (fdt) {
+		err = kho_check_fdt(fdt, fdt_len);
+		early_memunmap(fdt, fdt_len);
+	}
+	if (!err)
+		err = kho_scratch_accept(scratch_phys, scratch_len);
+	if (err) {
+		pr_warn("handover at %pa not taken over: %pe\n", &fdt_phys,
+			ERR_PTR(err));
+		return;
+	}
+
+	memblock_set_kho_scratch_only();
+	kho_in.fdt_phys = fdt_phys;
+	pr_info("handover found at %pa\n", &fdt_phys);
+}
+
+/*
+ * Go on as on a cold boot. What has been reserved stays so, the rest of what
+ * the previous kernel preserved is not protected any more.
+ */
+static void __init kho_drop_handover(void)
+{
+	kho_in.fdt_phys = 0;
+	kho_in_map.root = NULL;
+	kho_scratch_forget();
+	memblock_clear_kho_scratch_only();
+}
+
+/* Is this a range of whole pages in the memory of one node? */
+static bool __init kho_in_memory(phys_addr_t phys, phys_addr_t size)
+{
+	unsigned long pfn = PHYS_PFN(phys), end = PHYS_PFN(phys + size);
+	unsigned long region_start, region_end;
+	int first_nid = NUMA_NO_NODE;
+
+	if (!PAGE_ALIGNED(phys) || end <= pfn)
+		return false;
+
+	/* Memory of one node may be several regions with different flags */
+	for (; pfn < end; pfn = region_end) {
+		int nid = memblock_search_pfn_nid(pfn, &region_start, &region_end);
+
+		if (nid < 0 || region_end <= pfn)
+			return false;
+		if (first_nid != NUMA_NO_NODE && nid != first_nid)
+			return false;
+		first_nid = nid;
+	}
+
+	return true;
+}
+
+/**
+ * kho_memory_init_early - open the preserved memory map
+ *
+ * Context: memblock knows all memory, nothing large has been allocated yet.
+ */
+void __init kho_memory_init_early(void)
+{
+	const void *fdt = kho_in_fdt();
+	u64 map;
+
+	if (!fdt)
+		return;
+
+	kho_scratch_adopt();
+
+	if (!kho_in_memory(kho_in.fdt_phys, PAGE_SIZE) ||
+	    kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) ||
+	    !kho_in_memory(map, PAGE_SIZE)) {
+		pr_err("preserved memory map not found, handover dropped\n");
+		kho_drop_handover();
+		return;
+	}
+
+	kho_radix_init_tree(&kho_in_map, phys_to_virt(map));
+	kho_scratch_extend(&kho_in_map);
+}
+
+/*
+ * Struct pages are not initialized yet where that is deferred, and must not be
+ * once they carry what kho_restore_folio() looks for: the range is marked
+ * noinit in memblock below.
+ */
+static void __init kho_init_struct_pages(unsigned long pfn, unsigned int order)
+{
+	int nid = early_pfn_to_nid(pfn);
+
+	if (!IS_ENABLED(CONFIG_DEFERRED_STRUCT_PAGE_INIT))
+		return;
+
+	for (unsigned long i = 0; i < BIT(order); i++)
+		init_deferred_page(pfn + i, nid);
+}
+
+static int __init kho_take_over_range(unsigned long key, void *data)
+{
+	phys_addr_t phys, size;
+	unsigned int order;
+
+	phys = kho_radix_decode_key(key, &order);
+	size = PAGE_SIZE << order;
+	if (!kho_in_memory(phys, size) || kho_scratch_overlap(phys, size)) {
+		pr_err("preserved memory map has a bad range at %pa, order %u\n",
+		       &phys, order);
+		return -EINVAL;
+	}
+
+	kho_init_struct_pages(PHYS_PFN(phys), order);
+	set_page_private(phys_to_page(phys), kho_page_info(order));
+
+	return memblock_reserve(phys, size) ?:
+	       memblock_reserved_mark_noinit(phys, size);
+}
+
+static int __init kho_take_over_memory(void)
+{
+	const struct kho_radix_walk_cb cb = {
+		.leaf = kho_take_over_range,
+	};
+	int err;
+
+	err = kho_radix_walk_tree(&kho_in_map, &cb, NULL);
+	if (err) {
+		pr_err("preserved memory not taken over: %pe\n", ERR_PTR(err));
+		kho_drop_handover();
+	}
+
+	return err;
+}
+
+/**
+ * kho_memory_init - keep preserved memory out of the page allocator
+ *
+ * Without a handover, sets scratch areas aside instead.
+ *
+ * Context: as late as possible while memblock still allocates.
+ */
+void __init kho_memory_init(void)
+{
+	if (is_kdump_kernel()) {
+		kho_enable = false;
+		pr_info("off in a kdump kernel\n");
+		return;
+	}
+
+	if (is_kho_boot() && !kho_take_over_memory())
+		return;
+
+	if (kho_enable && kho_scratch_reserve()) {
+		pr_warn("no scratch, nothing can be handed over\n");
+		kho_enable = false;
+	}
+}
+
+/* Which kernel was that? */
+
+static void __init kho_read_metadata(void)
+{
+	char release[__NEW_UTS_LEN + 1];
+	struct kho_kexec_metadata *md;
+	phys_addr_t phys;
+	size_t size;
+
+	/* Optional: not all kernels leave it */
+	if (kho_retrieve_subtree(KHO_METADATA_NODE_NAME, &phys, &size))
+		return;
+
+	if (size < sizeof(*md) || kho_preserved_order(phys) < 0) {
+		pr_warn("%s at %pa has %zu bytes, expected %zu of preserved memory\n",
+			KHO_METADATA_NODE_NAME, &phys, size, sizeof(*md));
+		return;
+	}
+
+	md = phys_to_virt(phys);
+	if (md->version != KHO_KEXEC_METADATA_VERSION) {
+		pr_warn("%s has version %u, expected %u\n",
+			KHO_METADATA_NODE_NAME, md->version,
+			KHO_KEXEC_METADATA_VERSION);
+		return;
+	}
+
+	kho_in.kexec_count = md->kexec_count;
+	strscpy(release, md->previous_release, sizeof(release));
+	pr_info("exec from: %s (count %u)\n", release, kho_in.kexec_count);
+}
+
+static struct kho_kexec_metadata * __init kho_write_metadata(void)
+{
+	struct kho_kexec_metadata *md = kho_alloc_preserve(sizeof(*md));
+	int err;
+
+	if (IS_ERR(md))
+		return md;
+
+	md->version = KHO_KEXEC_METADATA_VERSION;
+	md->kexec_count = kho_in.kexec_count + 1;
+	strscpy(md->previous_release, init_uts_ns.name.release,
+		sizeof(md->previous_release));
+
+	err = kho_add_subtree(KHO_METADATA_NODE_NAME, md, sizeof(*md));
+	if (!err)
+		return md;
+
+	kho_unpreserve_free(md);
+	return ERR_PTR(err);
+}
+
+/* Boot: the handover to the next kernel */
+
+static int __init kho_create_fdt(void *fdt)
+{
+	u64 map = virt_to_phys(kho_out.map.root);
+	int err;
+
+	err = fdt_create(fdt, PAGE_SIZE) ?:
+	      fdt_finish_reservemap(fdt) ?:
+	      fdt_begin_node(fdt, "") ?:
+	      fdt_property_string(fdt, "compatible", KHO_FDT_COMPATIBLE) ?:
+	      fdt_property(fdt, KHO_FDT_MEMORY_MAP_PROP_NAME, &map, sizeof(map)) ?:
+	      fdt_end_node(fdt) ?:
+	      fdt_finish(fdt);
+
+	return err ? -ENOSPC : 0;
+}
+
+static int __init kho_out_init(void)
+{
+	struct kho_kexec_metadata *md;
+	int err;
+
+	err = kho_radix_init_tree(&kho_out.map, NULL);
+	if (err)
+		return err;
+
+	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(kho_out.fdt)) {
+		err = PTR_ERR(kho_out.fdt);
+		goto destroy_map;
+	}
+
+	err = kho_create_fdt(kho_out.fdt);
+	if (err)
+		goto free_fdt;
+
+	md = kho_write_metadata();
+	if (IS_ERR(md)) {
+		err = PTR_ERR(md);
+		goto free_fdt;
+	}
+
+	return 0;
+
+free_fdt:
+	kho_unpreserve_free(kho_out.fdt);
+destroy_map:
+	kho_out.fdt = NULL;
+	kho_radix_destroy_tree(&kho_out.map);
+	return err;
+}
+
+static int __init kho_init(void)
+{
+	int err;
+
+	if (!kho_enable)
+		return 0;
+
+	if (is_kho_boot())
+		kho_read_metadata();
+
+	kho_debugfs_init();
+	err = kho_out_init();
+	if (err) {
+		pr_err("nothing can be handed over: %pe\n", ERR_PTR(err));
+		kho_debugfs_exit();
+		kho_scratch_free();
+		kho_enable = false;
+		return err;
+	}
+
+	kho_debugfs_set_out_fdt(kho_out.fdt);
+	if (is_kho_boot())
+		kho_debugfs_add_in(kho_in_fdt());
+	kho_scratch_release();
+
+	return 0;
+}
+fs_initcall(kho_init);
+
+/* What kexec_file_load() asks */
+
+/**
+ * kho_fill_kimage - attach the handover to an image
+ * @image: the image that is being loaded.
+ *
+ * Context: called by kexec_file_load() under its lock.
+ * Return: 0, or the error of kexec_add_buffer().
+ */
+int kho_fill_kimage(struct kimage *image)
+{
+	struct kexec_buf list = {
+		.image = image,
+		.buffer = kho_scratch,
+		.bufsz = kho_scratch_cnt * sizeof(*kho_scratch),
+		.memsz = kho_scratch_cnt * sizeof(*kho_scratch),
+		.mem = KEXEC_BUF_MEM_UNKNOWN,
+		/* The next kernel maps it with few early mappings */
+		.buf_align = SZ_64K,
+		.buf_max = ULONG_MAX,
+		.top_down = true,
+	};
+	int err;
+
+	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
+		return 0;
+
+	err = kexec_add_buffer(&list);
+	if (err)
+		return err;
+
+	image->kho.fdt = virt_to_phys(kho_out.fdt);
+	image->kho.scratch = &image->segment[image->nr_segments - 1];
+	return 0;
+}
+
+/**
+ * kho_locate_mem_hole - find a place for a segment in scratch
+ * @kbuf: the segment.
+ * @func: called with each area; returns 1 when the segment fits.
+ *
+ * Return: 0 if a place was found; -EADDRNOTAVAIL if there is none in scratch;
+ * 1 if the segment may go anywhere.
+ */
+int kho_locate_mem_hole(struct kexec_buf *kbuf,
+			int (*func)(struct resource *, void *))
+{
+	if (!kho_enable || kbuf->image->type == KEXEC_TYPE_CRASH)
+		return 1;
+
+	return kho_scratch_walk(kbuf, func) == 1 ? 0 : -EADDRNOTAVAIL;
+}

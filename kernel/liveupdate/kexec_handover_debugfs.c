@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO in debugfs - what goes to the next kernel and what came from the last.
+ *
+ * kho/out/ has the outgoing FDT, its subtrees and the scratch areas, kho/in/
+ * the FDT and subtrees of the previous kernel. Everything here is for looking
+ * only; nothing in KHO depends on it, so failures are not reported.
+ */
+
+#define pr_fmt(fmt) "KHO: debugfs: " fmt
+
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/libfdt.h>
+#include <linux/list.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "kexec_handover_internal.h"
+
+/* A subtree that has a file */
+struct kho_blob {
+	struct list_head list;
+	struct dentry *file;
+	const void *data;
+	size_t size;
+};
+
+static struct dentry *kho_dir;
+static struct dentry *kho_out_dir;
+static struct dentry *kho_out_subtrees;
+
+/* Blobs in kho_out_subtrees; changed under the lock of the outgoing FDT only */
+static LIST_HEAD(kho_out_blobs);
+
+static ssize_t kho_blob_read(struct file *file, char __user *buf, size_t count,
+			     loff_t *pos)
+{
+	struct kho_blob *blob = file->private_data;
+
+	return simple_read_from_buffer(buf, count, pos, blob->data, blob->size);
+}
+
+static const struct file_operations kho_blob_fops = {
+	.open = simple_open,
+	.read = kho_blob_read,
+	.llseek = default_llseek,
+};
+
+/* Its owner may have restored and freed a blob of the previous kernel by now */
+static ssize_t kho_in_blob_read(struct file *file, char __user *buf,
+				size_t count, loff_t *pos)
+{
+	struct kho_blob *blob = file->private_data;
+	int order = kho_preserved_order(virt_to_phys((void *)blob->data));
+
+	if (order < 0 || blob->size > PAGE_SIZE << order)
+		return -ENODATA;
+
+	return kho_blob_read(file, buf, count, pos);
+}
+
+static const struct file_operations kho_in_blob_fops = {
+	.open = simple_open,
+	.read = kho_in_blob_read,
+	.llseek = default_llseek,
+};
+
+/* The FDT grows and shrinks as subtrees come and go, within its page */
+static ssize_t kho_fdt_read(struct file *file, char __user *buf, size_t count,
+			    loff_t *pos)
+{
+	const void *fdt = file->private_data;
+
+	return simple_read_from_buffer(buf, count, pos, fdt,
+				       min(fdt_totalsize(fdt), PAGE_SIZE));
+}
+
+static const struct file_operations kho_fdt_fops = {
+	.open = simple_open,
+	.read = kho_fdt_read,
+	.llseek = default_llseek,
+};
+
+static int scratch_phys_show(struct seq_file *m, void *unused)
+{
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
+		seq_printf(m, "0x%llx\n", (u64)kho_scratch[i].addr);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(scratch_phys);
+
+static int scratch_len_show(struct seq_file *m, void *unused)
+{
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
+		seq_printf(m, "0x%llx\n", (u64)kho_scratch[i].size);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(scratch_len);
+
+static struct kho_blob *kho_blob_create(const char *name, struct dentry *dir,
+					const void *data, size_t size,
+					const struct file_operations *fops)
+{
+	struct kho_blob *blob = kzalloc_obj(*blob);
+
+	if (!blob)
+		return NULL;
+
+	INIT_LIST_HEAD(&blob->list);
+	blob->data = data;
+	blob->size = size;
+	blob->file = debugfs_create_file(name, 0400, dir, blob, fops);
+	return blob;
+}
+
+/**
+ * kho_debugfs_add_out - show a subtree that goes to the next kernel
+ * @name: its name.
+ * @blob: its data, valid until kho_debugfs_remove_out().
+ * @size: its size in bytes.
+ *
+ * Context: under the lock of the outgoing FDT.
+ */
+void kho_debugfs_add_out(const char *name, const void *blob, size_t size)
+{
+	struct kho_blob *new = kho_blob_create(name, kho_out_subtrees, blob,
+					       size, &kho_blob_fops);
+
+	if (new)
+		list_add(&new->list, &kho_out_blobs);
+}
+
+static void kho_blob_remove(struct kho_blob *blob)
+{
+	/* Returns when nobody reads from the file any more */
+	debugfs_remove(blob->file);
+	list_del(&blob->list);
+	kfree(blob);
+}
+
+/**
+ * kho_debugfs_remove_out - do not show a subtree any longer
+ * @blob: its data.
+ *
+ * Context: under the lock of the outgoing FDT.
+ */
+void kho_debugfs_remove_out(const void *blob)
+{
+	struct kho_blob *it, *next;
+
+	list_for_each_entry_safe(it, next, &kho_out_blobs, list) {
+		if (it->data == blob)
+			kho_blob_remove(it);
+	}
+}
+
+/**
+ * kho_debugfs_set_out_fdt - show the FDT that goes to the next kernel
+ * @fdt: the FDT; it may change within its page but not move.
+ */
+void __init kho_debugfs_set_out_fdt(const void *fdt)
+{
+	debugfs_create_file("fdt", 0400, kho_out_dir, (void *)fdt, &kho_fdt_fops);
+}
+
+/**
+ * kho_debugfs_add_in - show what came from the previous kernel
+ * @fdt: its FDT.
+ */
+void __init kho_debugfs_add_in(const void *fdt)
+{
+	struct dentry *dir = debugfs_create_dir("in", kho_dir);
+	struct dentry *subtrees = debugfs_create_dir("sub_fdts", dir);
+	int node;
+
+	debugfs_create_file("fdt", 0400, dir, (void *)fdt, &kho_fdt_fops);
+
+	fdt_for_each_subnode(node, fdt, 0) {
+		const char *name = fdt_get_name(fdt, node, NULL);
+		u64 phys, size;
+
+		if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
+		    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &size))
+			continue;
+		kho_blob_create(name, subtrees, phys_to_virt(phys), size,
+				&kho_in_blob_fops);
+	}
+}
+
+/**
+ * kho_debugfs_init - make the directories
+ */
+void __init kho_debugfs_init(void)
+{
+	kho_dir = debugfs_create_dir("kho", NULL);
+	kho_out_dir = debugfs_create_dir("out", kho_dir);
+	kho_out_subtrees = debugfs_create_dir("sub_fdts", kho_out_dir);
+	debugfs_create_file("scratch_phys", 0400, kho_out_dir, NULL,
+			    &scratch_phys_fops);
+	debugfs_create_file("scratch_len", 0400, kho_out_dir, NULL,
+			    &scratch_len_fops);
+}
+
+/**
+ * kho_debugfs_exit - undo kho_debugfs_init() and what was added since
+ */
+void __init kho_debugfs_exit(void)
+{
+	struct kho_blob *it, *next;
+
+	list_for_each_entry_safe(it, next, &kho_out_blobs, list)
+		kho_blob_remove(it);
+	debugfs_remove_recursive(kho_dir);
+}

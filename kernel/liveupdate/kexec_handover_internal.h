@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the parts of KHO know of each other, lowest layer first. Each group says
+ * which file it stands in and who may call it; nobody outside
+ * kernel/liveupdate includes this file.
+ */
+#ifndef _LINUX_KEXEC_HANDOVER_INTERNAL_H
+#define _LINUX_KEXEC_HANDOVER_INTERNAL_H
+
+#include <linux/kexec_handover.h>
+#include <linux/kho/radix_tree.h>
+#include <linux/list.h>
+#include <linux/types.h>
+
+struct kexec_buf;
+struct kho_radix_node;
+struct resource;
+
+/* kho_radix.c; for its own use and for tests that make allocations fail */
+struct kho_radix_node *kho_radix_alloc_node(void);
+void kho_radix_free_node(struct kho_radix_node *node);
+
+/* kho_scratch.c; for the core and debugfs */
+extern struct kho_scratch *kho_scratch;
+extern unsigned int kho_scratch_cnt;
+
+int kho_scratch_accept(phys_addr_t phys, u64 len);
+void kho_scratch_adopt(void);
+void kho_scratch_forget(void);
+void kho_scratch_extend(struct kho_radix_tree *preserved);
+int kho_scratch_reserve(void);
+void kho_scratch_release(void);
+void kho_scratch_free(void);
+int kho_scratch_walk(struct kexec_buf *kbuf,
+		     int (*func)(struct resource *, void *));
+
+/* kexec_handover.c; for debugfs */
+int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
+
+/* kexec_handover_debugfs.c; for the core */
+#ifdef CONFIG_KEXEC_HANDOVER_DEBUGFS
+void kho_debugfs_init(void);
+void kho_debugfs_exit(void);
+void kho_debugfs_add_out(const char *name, const void *blob, size_t size);
+void kho_debugfs_remove_out(const void *blob);
+void kho_debugfs_set_out_fdt(const void *fdt);
+void kho_debugfs_add_in(const void *fdt);
+#else
+static inline void kho_debugfs_init(void) { }
+static inline void kho_debugfs_exit(void) { }
+static inline void kho_debugfs_add_out(const char *name, const void *blob,
+				       size_t size) { }
+static inline void kho_debugfs_remove_out(const void *blob) { }
+static inline void kho_debugfs_set_out_fdt(const void *fdt) { }
+static inline void kho_debugfs_add_in(const void *fdt) { }
+#endif /* CONFIG_KEXEC_HANDOVER_DEBUGFS */
+
+#endif /* _LINUX_KEXEC_HANDOVER_INTERNAL_H */

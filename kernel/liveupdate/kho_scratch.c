@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO scratch - memory that never holds anything preserved.
+ *
+ * Preserved pages can be anywhere, so without care neither the next image nor
+ * the early allocations of the next kernel would find a place. A cold boot sets
+ * areas aside; their list goes from kernel to kernel; each kernel allocates
+ * from nothing else until it has read the preserved memory map, loads the next
+ * image there, and lends them out as CMA meanwhile.
+ *
+ * Owns the list of areas, their sizes (kho_scratch=) and their way into
+ * memblock and the page allocator. Which memory is preserved is the core's
+ * business.
+ */
+
+#define pr_fmt(fmt) "KHO: scratch: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/cma.h>
+#include <linux/find.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/radix_tree.h>
+#include <linux/kmemleak.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/page-isolation.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include <asm/early_ioremap.h>
+
+#include "../../mm/mm_init.h"
+#include "kexec_handover_internal.h"
+
+/*
+ * Whole blocks of the highest order: deferred struct page init hands memory to
+ * the allocator in such blocks, and merging looks at the neighbours of a page
+ * within one. An area that ended inside would expose struct pages that are not
+ * initialized yet. This is also enough for CMA.
+ */
+#define SCRATCH_ALIGN	(PAGE_SIZE * MAX_ORDER_NR_PAGES)
+static_assert(SCRATCH_ALIGN >= CMA_MIN_ALIGNMENT_BYTES);
+
+/* The list of areas; the array that the next kernel gets a copy of */
+struct kho_scratch *kho_scratch;
+unsigned int kho_scratch_cnt;
+
+/* The areas are reserved: set on a cold boot until they are released */
+static bool scratch_reserved __initdata;
+
+/* Where the previous kernel's list is, until it can be read in place */
+static phys_addr_t scratch_in_phys __initdata;
+static unsigned int scratch_in_cnt __initdata;
+
+/*
+ * Sizes, see kho_scratch= in the documentation: by default in percent of what
+ * has been allocated from memblock, which is about what the next kernel will
+ * allocate at the same point. A percentage of 0 means that sizes were given.
+ */
+static unsigned int scratch_percent __initdata = 200;
+static phys_addr_t scratch_lowmem __initdata;
+static phys_addr_t scratch_global __initdata;
+static phys_addr_t scratch_pernode __initdata;
+
+static int __init scratch_parse_percent(const char *arg, size_t digits)
+{
+	char number[sizeof("4294967295")];
+	int err;
+
+	if (digits >= sizeof(number))
+		return -EINVAL;
+
+	strscpy(number, arg, digits + 1);
+	err = kstrtouint(number, 10, &scratch_percent);
+	if (!err)
+		pr_notice("%u%% of early allocations\n", scratch_percent);
+	return err;
+}
+
+static int __init scratch_parse_sizes(char *arg)
+{
+	phys_addr_t size[3];
+
+	for (int i = 0; i < ARRAY_SIZE(size); i++) {
+		char *start = arg;
+
+		size[i] = memparse(start, &arg);
+		if (arg == start)
+			return -EINVAL;
+		/* A comma after all but the last, which ends the argument */
+		if (*arg != (i < ARRAY_SIZE(size) - 1 ? ',' : '\0'))
+			return -EINVAL;
+		arg++;
+	}
+
+	if (!size[0] && !size[1] && !size[2])
+		return -EINVAL;
+
+	scratch_lowmem = size[0];
+	scratch_global = size[1];
+	scratch_pernode = size[2];
+	scratch_percent = 0;
+	pr_notice("lowmem %llu MiB, global %llu MiB, %llu MiB for each node\n",
+		  size[0] / SZ_1M, size[1] / SZ_1M, size[2] / SZ_1M);
+	return 0;
+}
+
+/* kho_scratch=N% or kho_scratch=LOWMEM,GLOBAL,PERNODE */
+static int __init scratch_parse(char *arg)
+{
+	size_t len = arg ? strlen(arg) : 0;
+	int err = -EINVAL;
+
+	if (len && arg[len - 1] == '%')
+		err = scratch_parse_percent(arg, len - 1);
+	else if (len)
+		err = scratch_parse_sizes(arg);
+
+	if (err)
+		pr_warn("kho_scratch=%s ignored, expected N%% or LOWMEM,GLOBAL,PERNODE\n",
+			arg ?: "");
+	return err;
+}
+early_param("kho_scratch", scratch_parse);
+
+/**
+ * kho_scratch_overlap - does a range touch scratch?
+ * @phys: physical address of the range.
+ * @size: its size in bytes.
+ *
+ * Memory that overlaps scratch must not be preserved: the next kernel would
+ * use it before it knew.
+ *
+ * Context: any.
+ * Return: %true if any byte of the range is scratch.
+ */
+bool kho_scratch_overlap(phys_addr_t phys, size_t size)
+{
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
+		const struct kho_scratch *area = &kho_scratch[i];
+
+		if (phys < area->addr + area->size && area->addr < phys + size)
+			return true;
+	}
+
+	return false;
+}
+
+/* What the scratch of a percentage has to hold; HugeTLB never allocates there */
+static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
+{
+	phys_addr_t used = memblock_reserved_kern_size(limit, nid) -
+			   memblock_reserved_hugetlb_size(limit, nid);
+
+	return mult_frac(used, scratch_percent, 100);
+}
+
+static phys_addr_t __init scratch_node_size(int nid)
+{
+	if (!scratch_percent)
+		return scratch_pernode;
+	return scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, nid);
+}
+
+/* Add an area below @limit to the list; on @nid only unless NUMA_NO_NODE */
+static int __init scratch_add(const char *what, phys_addr_t size,
+			      phys_addr_t limit, int nid)
+{
+	phys_addr_t addr;
+
+	size = round_up(size, SCRATCH_ALIGN);
+	if (!size)
+		return 0;
+
+	addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
+					nid != NUMA_NO_NODE);
+	if (!addr) {
+		pr_err("no room for %llu MiB of %s scratch on node %d\n",
+		       (u64)size / SZ_1M, what, nid);
+		return -ENOMEM;
+	}
+
+	kho_scratch[kho_scratch_cnt++] = (struct kho_scratch) {
+		.addr = addr,
+		.size = size,
+	};
+	return 0;
+}
+
+static int __init scratch_add_all(void)
+{
+	phys_addr_t lowmem = scratch_lowmem, global = scratch_global;
+	int nid, err;
+
+	if (scratch_percent) {
+		lowmem = scratch_scale(ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
+		global = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, NUMA_NO_NODE) -
+			 lowmem;
+	}
+
+	err = scratch_add("lowmem", lowmem, ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
+	if (err)
+		return err;
+
+	err = scratch_add("global", global, MEMBLOCK_ALLOC_ACCESSIBLE,
+			  NUMA_NO_NODE);
+	if (err)
+		return err;
+
+	for_each_node_state(nid, N_MEMORY) {
+		err = scratch_add("node", scratch_node_size(nid),
+				  MEMBLOCK_ALLOC_ACCESSIBLE, nid);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
+/**
+ * kho_scratch_reserve - set scratch areas aside on a cold boot
+ *
+ * One area in low memory, one anywhere, and one on each node with memory. A
+ * node that is brought online later gets none.
+ *
+ * Context: while memblock allocates.
+ * Return: 0, or -ENOMEM with nothing reserved.
+ */
+int __init kho_scratch_reserve(void)
+{
+	unsigned int max = nodes_weight(node_states[N_MEMORY]) + 2;
+	size_t size = array_size(max, sizeof(*kho_scratch));
+	int err;
+
+	kho_scratch = memblock_alloc(size, PAGE_SIZE);
+	if (!kho_scratch) {
+		pr_err("no memory for a list of %u areas\n", max);
+		return -ENOMEM;
+	}
+
+	err = scratch_add_all();
+	if (!err) {
+		scratch_reserved = true;
+		return 0;
+	}
+
+	while (kho_scratch_cnt) {
+		struct kho_scratch *area = &kho_scratch[--kho_scratch_cnt];
+
+		memblock_phys_free(area->addr, area->size);
+	}
+	memblock_free(kho_scratch, size);
+	kho_scratch = NULL;
+	return err;
+}
+
+/**
+ * kho_scratch_release - lend the areas of a cold boot out as CMA
+ *
+ * After a handover there is nothing to do: the areas were free memory then and
+ * went to the allocator with all the rest.
+ *
+ * Context: once, when the page allocator is up.
+ */
+void __init kho_scratch_release(void)
+{
+	if (!scratch_reserved)
+		return;
+
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
+		unsigned long pfn = PHYS_PFN(kho_scratch[i].addr);
+		unsigned long end = pfn + PHYS_PFN(kho_scratch[i].size);
+
+		/*
+		 * Pages that debug_pagealloc takes out of the direct map when
+		 * they are freed must not be scanned.
+		 */
+		kmemleak_ignore_phys(kho_scratch[i].addr);
+
+		for (; pfn < end; pfn += pageblock_nr_pages)
+			init_cma_reserved_pageblock(pfn_to_page(pfn));
+	}
+}
+
+/**
+ * kho_scratch_free - give the areas of a cold boot back for good
+ *
+ * For a kernel that cannot hand anything over after all; after a handover there
+ * is nothing to do, either.
+ *
+ * Context: when the page allocator is up, instead of kho_scratch_release().
+ */
+void __init kho_scratch_free(void)
+{
+	while (scratch_reserved && kho_scratch_cnt) {
+		struct kho_scratch *area = &kho_scratch[--kho_scratch_cnt];
+		void *start = phys_to_virt(area->addr);
+
+		kmemleak_ignore_phys(area->addr);
+		free_reserved_area(start, start + area->size, -1, NULL);
+	}
+}
+
+static bool __init scratch_area_valid(const struct kho_scratch *area)
+{
+	phys_addr_t end;
+
+	if (PAGE_ALIGNED(area->addr) && PAGE_ALIGNED(area->size) &&
+	    !check_add_overflow(area->addr, area->size, &end))
+		return true;
+
+	pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages\n",
+		(u64)area->size, &area->addr);
+	return false;
+}
+
+/* All areas or none: with some of them only, memory could run out too early */
+static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < cnt; i++) {
+		if (!scratch_area_valid(&area[i]))
+			return -EINVAL;
+	}
+
+	for (i = 0; i < cnt; i++) {
+		err = memblock_add(area[i].addr, area[i].size);
+		if (!err)
+			err = memblock_mark_kho_scratch(area[i].addr, area[i].size);
+		if (err)
+			goto clear;
+	}
+
+	return 0;
+
+clear:
+	pr_warn("cannot mark the area at %pa: %pe\n", &area[i].addr, ERR_PTR(err));
+	while (i--)
+		memblock_clear_kho_scratch(area[i].addr, area[i].size);
+	return err;
+}
+
+/**
+ * kho_scratch_accept - tell memblock of the scratch of the previous kernel
+ * @phys: physical address of the list of areas.
+ * @len: its size in bytes.
+ *
+ * Context: before memblock allocates anything, with early mappings only.
+ * Return: 0; -EINVAL if the list makes no sense; -ENOMEM.
+ */
+int __init kho_scratch_accept(phys_addr_t phys, u64 len)
+{
+	struct kho_scratch *area;
+	int err;
+
+	if (!len || len % sizeof(*area)) {
+		pr_warn("list of areas has %llu bytes, expected a multiple of %zu\n",
+			len, sizeof(*area));
+		return -EINVAL;
+	}
+
+	area = early_memremap(phys, len);
+	if (!area) {
+		pr_warn("cannot map the list of areas at %pa, %llu bytes\n",
+			&phys, len);
+		return -ENOMEM;
+	}
+
+	err = scratch_mark(area, len / sizeof(*area));
+	early_memunmap(area, len);
+	if (err)
+		return err;
+
+	memblock_reserve(phys, len);
+	scratch_in_phys = phys;
+	scratch_in_cnt = len / sizeof(*area);
+	return 0;
+}
+
+/**
+ * kho_scratch_adopt - make the scratch of the previous kernel ours
+ *
+ * Context: after a successful kho_scratch_accept(), once the direct map is up.
+ */
+void __init kho_scratch_adopt(void)
+{
+	kho_scratch = phys_to_virt(scratch_in_phys);
+	kho_scratch_cnt = scratch_in_cnt;
+}
+
+/**
+ * kho_scratch_forget - undo kho_scratch_adopt()
+ *
+ * Context: after it, when the handover turns out to be unusable.
+ */
+void __init kho_scratch_forget(void)
+{
+	kho_scratch = NULL;
+	kho_scratch_cnt = 0;
+}
+
+/*
+ * Extending scratch: memory is looked at in pieces of this size. It suits
+ * machines with hundreds of gigabytes; nothing else depends on it.
+ */
+#define SCRATCH_PIECE	SZ_1G
+
+/* Which pieces of memory hold something preserved */
+struct scratch_pieces {
+	unsigned long *busy;
+	unsigned long nr;
+};
+
+static void __init scratch_mark_busy(struct scratch_pieces *pieces,
+				     phys_addr_t start, phys_addr_t last)
+{
+	unsigned long first = start / SCRATCH_PIECE;
+	unsigned long end = min_t(u64, last / SCRATCH_PIECE + 1, pieces->nr);
+
+	if (first < end)
+		bitmap_set(pieces->busy, first, end - first);
+}
+
+static int __init scratch_busy_key(unsigned long key, void *data)
+{
+	unsigned int order;
+	phys_addr_t phys = kho_radix_decode_key(key, &order);
+
+	scratch_mark_busy(data, phys, phys + (PAGE_SIZE << order) - 1);
+	return 0;
+}
+
+/* The nodes are not preserved, but the tree is still to be read again */
+static int __init scratch_busy_node(phys_addr_t phys, void *data)
+{
+	scratch_mark_busy(data, phys, phys + PAGE_SIZE - 1);
+	return 0;
+}
+
+/**
+ * kho_scratch_extend - treat free gigabytes as scratch
+ * @preserved: the preserved memory map.
+ *
+ * The areas that the previous kernel set aside may be too small for what this
+ * one allocates before its page allocator is up, struct pages above all. Every
+ * gigabyte without anything preserved serves as well. Not being able to find
+ * out is no error.
+ *
+ * Context: memblock allocates from scratch only; after the memory map of the
+ * firmware is known, because efi_init() drops what it does not know and this
+ * is more than scratch.
+ */
+void __init kho_scratch_extend(struct kho_radix_tree *preserved)
+{
+	const struct kho_radix_walk_cb cb = {
+		.leaf = scratch_busy_key,
+		.node = scratch_busy_node,
+	};
+	phys_addr_t end = memblock_end_of_DRAM();
+	struct scratch_pieces pieces = {
+		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
+	};
+	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
+	unsigned long from, to;
+	int err;
+
+	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
+	if (!pieces.busy) {
+		pr_err("not extended: no memory for %zu bytes\n", size);
+		return;
+	}
+
+	err = kho_radix_walk_tree(preserved, &cb, &pieces);
+	for_each_clear_bitrange(from, to, pieces.busy, pieces.nr) {
+		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
+		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
+
+		if (!err)
+			err = memblock_mark_kho_scratch(start, stop - start);
+	}
+	if (err)
+		pr_err("not extended: %pe\n", ERR_PTR(err));
+
+	memblock_free(pieces.busy, size);
+}
+
+/**
+ * kho_scratch_walk - offer the areas to kexec
+ * @kbuf: what looks for a place.
+ * @func: called with each area until it returns something other than 0.
+ *
+ * Return: what @func returned last, 0 without areas.
+ */
+int kho_scratch_walk(struct kexec_buf *kbuf,
+		     int (*func)(struct resource *, void *))
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < kho_scratch_cnt && !ret; i++) {
+		struct resource res = {
+			.start = kho_scratch[i].addr,
+			.end = kho_scratch[i].addr + kho_scratch[i].size - 1,
+		};
+
+		if (kho_scratch[i].size)
+			ret = func(&res, kbuf);
+	}
+
+	return ret;
+}
