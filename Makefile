@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The verbs; each is a script in scripts/.
+
+ARCH ?= x86_64
+ACCEL ?= tcg
+export ARCH ACCEL
+ifdef KERNEL_SRC
+export KERNEL_SRC
+endif
+ifdef JOBS
+export JOBS
+endif
+
+# The scripts run make themselves, which must not take over our variables.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+
+help:
+	@echo 'make demo     a live update in a virtual machine: preserve, kexec, verify'
+	@echo 'make test     every test layer; the last line sums them up'
+	@echo 'make check    the static layer alone: checkpatch, W=1, sparse, kernel-doc'
+	@echo 'make kunit    the KUnit suites alone'
+	@echo 'make vm-test  the scenarios in virtual machines alone'
+	@echo 'make base     fetch the base tree, Linux 7.3.y, into build/base'
+	@echo 'make tree     lay our files and patches over it, in build/linux'
+	@echo 'make kernel   build our kernel for the virtual machines'
+	@echo 'make clean    remove what was built, not the base tree and the caches'
+	@echo
+	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
+	@echo 'ARCH=arm64      instead of x86_64'
+	@echo 'ACCEL=kvm       the QEMU accelerator, instead of tcg'
+	@echo 'JOBS=N          compile jobs, by default one for each CPU'
+
+base tree check demo test:
+	@scripts/$@.sh
+
+kernel:
+	@scripts/kernel.sh ours $(ARCH) vm
+
+kunit:
+	@scripts/kunit.sh $(ARCH)
+
+vm-test:
+	@scripts/test.sh vm
+
+clean:
+	rm -rf build/linux build/linux.* build/stage build/stage.* \
+		build/kernels build/kunit build/check build/guest \
+		build/results build/logs
+
+.PHONY: help base tree kernel demo test check kunit vm-test clean

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# test.sh [LAYER...]: runs the test layers named, or all: scripts, static,
+# kunit, vm, base-selftests. ARCH=arm64 in the environment for another machine.
+#
+# Each layer leaves one TAP or KTAP file in build/results. A layer that fails
+# does not keep the next from running. The last line is the sum of all.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+arch=${ARCH:-x86_64}
+results=$build/results
+selftests=$top/tools/testing/selftests/kho
+
+# layer NAME TAP_FILE COMMAND...
+layer()
+{
+	name=$1
+	tap=$results/$2
+	shift 2
+	case " $wanted " in
+	*" $name "*) ;;
+	*) return 0 ;;
+	esac
+	rm -f "$tap"
+	say "layer $name"
+	start=$(date +%s)
+	status=0
+	"$@" || status=$?
+	"$top/scripts/tapsum.py" layer "$results/totals" "$name" "$status" \
+		$(($(date +%s) - start)) "$tap" "$tap"
+}
+
+script_tests()
+{
+	worst=0
+	for file in "$top"/scripts/tests/*.t.*; do
+		"$file" || worst=$?
+	done >"$results/scripts.tap"
+	return $worst
+}
+
+static_checks()
+{
+	"$top/scripts/check.sh" >"$results/static.tap"
+}
+
+wanted=${*:-scripts static kunit vm base-selftests}
+need python3 python3
+lock test
+mkdir -p "$results"
+: >"$results/totals"
+
+layer scripts scripts.tap script_tests
+layer static static.tap static_checks
+layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
+layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
+layer base-selftests base-selftests.tap "$selftests/run-base.py" --arch "$arch"
+
+"$top/scripts/tapsum.py" total "$results/totals"
