@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boot one QEMU virtual machine and watch its serial console.
+
+Owns: the QEMU command line for each architecture, the deadline, the console
+log. Knows nothing of KHO or of tests: a caller gets each console line as it
+comes, and how the machine ended.
+
+Emulation (-accel tcg) is the default, because a /dev/kvm that opens may still
+hang its guests; ACCEL=kvm in the environment chooses otherwise.
+"""
+import argparse
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+
+# pauth-impdef: the architected pointer authentication is slow to emulate.
+QEMU = {
+    "x86_64": ("qemu-system-x86_64", "qemu-system-x86",
+               ["-M", "pc", "-cpu", "max"]),
+    "arm64": ("qemu-system-aarch64", "qemu-system-arm",
+              ["-M", "virt", "-cpu", "max,pauth-impdef=on"]),
+}
+
+# What every kernel needs to be told. The PC's timer check counts ticks in real
+# time, which an emulated processor on a busy host fails.
+PARAMETERS = {"x86_64": "console=ttyS0 no_timer_check panic=-1",
+              "arm64": "console=ttyAMA0 panic=-1"}
+UNITS = {"K": 1, "M": 1024, "G": 1024 * 1024}
+
+
+@dataclasses.dataclass
+class Machine:
+    arch: str
+    kernel: str
+    initrd: str
+    cmdline: str
+    log: str
+    memory: str = "512M"
+    smp: int = 2
+    nodes: int = 1
+    deadline: int = 600
+
+
+@dataclasses.dataclass
+class Ended:
+    """status: 'exited' (the guest rebooted), 'hung' or 'failed' (QEMU did)."""
+    status: str
+    seconds: float
+    last_lines: list
+
+
+def require_tools(*pairs):
+    """Commands or files and the packages they are in; see scripts/lib.sh."""
+    script = '. "$(dirname "$0")/lib.sh"; need "$@"'
+    subprocess.run(["sh", "-eu", "-c", script, str(TOP / "scripts/vm"), *pairs],
+                   check=True, stdout=sys.stderr)
+
+
+def accelerator():
+    return os.environ.get("ACCEL", "tcg")
+
+
+def kib(memory):
+    return int(memory[:-1]) * UNITS[memory[-1].upper()]
+
+
+def node_options(machine):
+    """Equal parts of the memory; processors, each a socket, by turns."""
+    if machine.nodes == 1:
+        return []
+    size = kib(machine.memory) // machine.nodes
+    options = []
+    for node in range(machine.nodes):
+        options += ["-object", f"memory-backend-ram,id=m{node},size={size}K",
+                    "-numa", f"node,nodeid={node},memdev=m{node}"]
+    for cpu in range(machine.smp):
+        node = cpu % machine.nodes
+        options += ["-numa", f"cpu,node-id={node},socket-id={cpu}"]
+    return options
+
+
+def command(machine):
+    program, _, board = QEMU[machine.arch]
+    return [program, *board, "-accel", accelerator(),
+            "-m", machine.memory,
+            "-smp", f"{machine.smp},sockets={machine.smp}",
+            *node_options(machine),
+            "-nodefaults", "-display", "none", "-no-reboot",
+            "-serial", "stdio", "-kernel", machine.kernel,
+            "-initrd", machine.initrd, "-append", machine.cmdline]
+
+
+def run(machine, on_line=lambda line: None):
+    """Boot, wait until the guest reboots for good; return an Ended."""
+    started = time.monotonic()
+    late = threading.Event()
+    with open(machine.log, "w", encoding="utf-8") as log, subprocess.Popen(
+            command(machine), stdin=subprocess.DEVNULL, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            errors="replace") as qemu:
+
+        def expire():
+            late.set()
+            qemu.kill()
+
+        watchdog = threading.Timer(machine.deadline, expire)
+        watchdog.start()
+        try:
+            lines = follow(qemu.stdout, log, on_line)
+            qemu.wait()
+        finally:
+            watchdog.cancel()
+            qemu.kill()
+    status = "hung" if late.is_set() else \
+        "exited" if qemu.returncode == 0 else "failed"
+    return Ended(status, time.monotonic() - started, lines)
+
+
+def follow(console, log, on_line):
+    last = []
+    for line in console:
+        line = line.rstrip("\r\n")
+        print(line, file=log, flush=True)
+        last = last[-19:] + [line]
+        on_line(line)
+    return last
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Boot one virtual machine.")
+    parser.add_argument("--arch", choices=QEMU, default="x86_64")
+    parser.add_argument("--memory", default="512M")
+    parser.add_argument("--smp", type=int, default=2)
+    parser.add_argument("--nodes", type=int, default=1)
+    parser.add_argument("--deadline", type=int, default=600,
+                        help="seconds until it counts as hung")
+    parser.add_argument("--log", default="/dev/null")
+    parser.add_argument("--cmdline", default="",
+                        help="added to the parameters for the console")
+    parser.add_argument("kernel")
+    parser.add_argument("initrd")
+    machine = Machine(**vars(parser.parse_args()))
+    machine.cmdline = f"{PARAMETERS[machine.arch]} {machine.cmdline}"
+    require_tools(*QEMU[machine.arch][:2])
+    ended = run(machine, print)
+    print(f"vm: {ended.status} after {ended.seconds:.0f} s", file=sys.stderr)
+    return ended.status != "exited"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What run.py, run-base.py and the demo share: kernels, the guest program,
+initramfs archives, and the judgement of a kernel log.
+"""
+import pathlib
+import re
+import stat
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[4]
+HERE = TOP / "tools/testing/selftests/kho"
+BUILD = TOP / "build"
+sys.path.insert(0, str(TOP / "scripts"))
+
+import vm  # noqa: E402  (needs the path above)
+
+COMPILER = {"x86_64": ("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
+            "arm64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")}
+LIBC = {"x86_64": ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev",
+                   "/usr/x86_64-linux-gnu/lib/libc.a", "libc6-dev-amd64-cross"),
+        "arm64": ("/usr/lib/aarch64-linux-gnu/libc.a", "libc6-dev",
+                  "/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross")}
+MACHINE = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+# The last two are for main.c, which finds the initramfs in sysfs and writes its
+# results to /dev/kmsg.
+PARAMETERS = "kho=on liveupdate=on retain_initrd printk.devkmsg=on"
+
+STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
+TAG = "khotest: "
+PROBLEM = re.compile(
+    r"WARNING|\bBUG\b|\bOops\b|KASAN|UBSAN|KCSAN|KFENCE|Kernel panic"
+    r"|Call [Tt]race:|possible recursive locking|possible circular locking"
+    r"|suspicious RCU usage|INFO: task .* blocked|self-detected stall"
+    r"|detected stalls|general protection fault|Unable to handle kernel"
+    r"|Internal error|kmemleak: \d+ new|lock held when returning"
+    r"|scheduling while atomic|invoked oom-killer|Bad page state")
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def native(arch):
+    return subprocess.run(["uname", "-m"], capture_output=True, text=True,
+                          check=True).stdout.strip() == MACHINE[arch]
+
+
+def require_tools(arch):
+    """Compiler, static C library and QEMU; returns the compiler's name."""
+    if native(arch):
+        compiler, libc = ("gcc", "gcc"), LIBC[arch][:2]
+    else:
+        compiler, libc = COMPILER[arch], LIBC[arch][2:]
+    vm.require_tools(*compiler, *libc, "make", "make", *vm.QEMU[arch][:2])
+    return compiler[0]
+
+
+def kernel(tree, arch):
+    """Build it, or find it up to date; the path of its image."""
+    done = subprocess.run([str(TOP / "scripts/kernel.sh"), tree, arch, "vm"],
+                          stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"kho: building kernel {tree} for {arch} failed")
+    return pathlib.Path(done.stdout.split()[-1])
+
+
+def headers(arch):
+    """User headers of a kernel that is built; the interface is the same."""
+    found = sorted(BUILD.glob(f"kernels/*-{arch}-vm/headers/include"))
+    if not found:
+        sys.exit(f"kho: no kernel headers for {arch}; run "
+                 f"scripts/kernel.sh ours {arch} vm")
+    return found[0]
+
+
+def guest(arch):
+    """Build the guest's init."""
+    output = BUILD / "guest" / arch
+    output.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["make", "-s", "-C", str(HERE), f"OUTPUT={output}",
+         f"CC={require_tools(arch)}", f"HEADERS={headers(arch)}"],
+        stdout=sys.stderr, check=False)
+    if done.returncode:
+        sys.exit(f"kho: building the guest program for {arch} failed")
+    return output / "khotest"
+
+
+def cpio_record(number, name, mode, data=b"", device=(0, 0)):
+    """One member of a "newc" archive, the format that initramfs takes."""
+    fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device,
+              len(name) + 1, 0]
+    head = b"070701" + b"".join(b"%08X" % field for field in fields)
+    head += name.encode() + b"\0"
+    return (head + bytes(-len(head) % 4), data + bytes(-len(data) % 4))
+
+
+def write_initramfs(path, files):
+    """files: name in the archive -> path, bytes, or None for a directory."""
+    directories = {"dev"} | {n for n, source in files.items() if source is None}
+    directories |= {str(parent) for name in files
+                    for parent in pathlib.PurePath(name).parents}
+    members = [(name, stat.S_IFDIR | 0o755, b"", (0, 0))
+               for name in sorted(directories - {"."})]
+    members.append(("dev/console", stat.S_IFCHR | 0o600, b"", (5, 1)))
+    members += [(name, stat.S_IFREG | 0o755,
+                 source if isinstance(source, bytes)
+                 else pathlib.Path(source).read_bytes(), (0, 0))
+                for name, source in files.items() if source is not None]
+    members.append(("TRAILER!!!", 0, b"", (0, 0)))
+    with open(path, "wb") as out:
+        for number, member in enumerate(members, 1):
+            out.writelines(cpio_record(number, *member))
+
+
+def message(line):
+    """A console line without printk's time stamp."""
+    return STAMP.sub("", line)
+
+
+def result_line(line):
+    """What the guest program reported, or None if the kernel said it."""
+    text = message(line)
+    return text[len(TAG):] if text.startswith(TAG) else None
+
+
+def problems(log, allowed):
+    """Lines of a kernel log that tell of trouble and that nobody expects."""
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return [line.rstrip() for line in lines
+                if result_line(line) is None and PROBLEM.search(line)
+                and not any(re.search(pattern, line) for pattern in allowed)]
+
+
+def indent(lines):
+    return ["    " + line for line in lines]
+
+
+def ktap(results):
+    """results: (passed, name, lines of a nested stream); a KTAP stream."""
+    lines = ["KTAP version 1", f"1..{len(results)}"]
+    for number, (passed, name, nested) in enumerate(results, 1):
+        lines += indent(nested)
+        lines.append(f"{'ok' if passed else 'not ok'} {number} {name}")
+    return lines
+
+
+def write_results(name, results):
+    directory = BUILD / "results"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / name
+    path.write_text("\n".join(ktap(results)) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Init of the virtual machine in which KHO is tested. It knows from its
+ * arguments (what follows "--" on the kernel command line) which scenario
+ * this is and which boot of it, runs the function for that boot, loads the
+ * next kernel with the same initramfs and kexecs into it.
+ *
+ * The initramfs holds, beside this program, the kernels on offer as
+ * /kernels/NAME and the common part of the command line as /cmdline. The
+ * kernel keeps the initramfs itself in /sys/firmware/initrd ("retain_initrd"),
+ * where the next kexec finds it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "scenario.h"
+
+/* Room for all arguments, and the least that both architectures take. */
+#define COMMAND_LINE	2048
+
+static const struct scenario *scenario;
+static const char *kernel;
+static const char *program;
+static __u64 seed;
+static int this_boot = 1;
+static bool next_loaded;
+
+int boot_number(void)
+{
+	return this_boot;
+}
+
+__u64 boot_seed(void)
+{
+	return seed;
+}
+
+/* scripts/kernel.sh ends the release with the name of the tree. */
+bool kernel_built_from(const char *tree)
+{
+	struct utsname uts;
+	const char *suffix;
+
+	uname(&uts);
+	suffix = strrchr(uts.release, '-');
+	return suffix && !strcmp(suffix + 1, tree);
+}
+
+__noreturn void end_scenario(void)
+{
+	report_plan();
+	note("end of scenario");
+	reboot(RB_AUTOBOOT);
+	_exit(1);
+}
+
+static void mount_at(const char *type, const char *where)
+{
+	mkdir(where, 0755);
+	if (mount(type, where, type, 0, NULL) < 0 && errno != EBUSY)
+		note("cannot mount %s at %s: %s", type, where, strerror(errno));
+}
+
+static void mount_all(void)
+{
+	mount_at("devtmpfs", "/dev");
+	mount_at("proc", "/proc");
+	mount_at("sysfs", "/sys");
+	mount_at("debugfs", "/sys/kernel/debug");
+	mount_at("tmpfs", "/tmp");
+}
+
+static const struct scenario *find_scenario(const char *name)
+{
+	const struct scenario *const *it;
+
+	for (it = __start_scenarios; it < __stop_scenarios; it++) {
+		if (!strcmp((*it)->name, name))
+			return *it;
+	}
+	return NULL;
+}
+
+static void take_argument(const char *name, const char *value)
+{
+	if (!strcmp(name, "scenario"))
+		scenario = find_scenario(value);
+	else if (!strcmp(name, "program"))
+		program = value;
+	else if (!strcmp(name, "kernel"))
+		kernel = value;
+	else if (!strcmp(name, "boot"))
+		this_boot = atoi(value);
+	else if (!strcmp(name, "seed"))
+		seed = strtoull(value, NULL, 10);
+}
+
+static void take_arguments(int count, char **arguments)
+{
+	for (int i = 1; i < count; i++) {
+		char *value = strchr(arguments[i], '=');
+
+		if (!value)
+			continue;
+		*value = 0;
+		take_argument(arguments[i], value + 1);
+	}
+}
+
+static const struct boot *next_boot(void)
+{
+	return this_boot < scenario->nr_boots ? &scenario->boots[this_boot] :
+						NULL;
+}
+
+static const char *common_command_line(void)
+{
+	static char text[COMMAND_LINE];
+	int fd = open("/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t size = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	text[size > 0 ? size : 0] = 0;
+	return text;
+}
+
+static int load(const char *name, const char *extra)
+{
+	char path[128], line[COMMAND_LINE];
+	int image, initrd, length;
+	long ret;
+
+	length = snprintf(line, sizeof(line),
+			  "%s %s -- scenario=%s kernel=%s seed=%llu boot=%d",
+			  common_command_line(), extra ? extra : "",
+			  scenario->name, name, seed,
+			  this_boot + 1);
+	snprintf(path, sizeof(path), "/kernels/%s", name);
+	image = open(path, O_RDONLY | O_CLOEXEC);
+	initrd = open("/sys/firmware/initrd", O_RDONLY | O_CLOEXEC);
+	ret = syscall(SYS_kexec_file_load, image, initrd, length + 1, line, 0);
+	if (ret < 0)
+		ret = -errno;
+	close(image);
+	close(initrd);
+	return ret;
+}
+
+/* A scenario may call this early, to preserve after the image is loaded. */
+int load_next_kernel(void)
+{
+	const struct boot *next = next_boot();
+	int ret = load(next->kernel ? next->kernel : kernel, next->cmdline);
+
+	next_loaded = !ret;
+	return ret;
+}
+
+static void kexec(void)
+{
+	if (!next_loaded)
+		check_result(load_next_kernel(), 0, "load the next kernel");
+	if (!next_loaded)
+		end_scenario();
+	report_plan();
+	reboot(RB_KEXEC);
+	check_result(-errno, 0, "kexec");
+	end_scenario();
+}
+
+static FILE *start_program(pid_t *pid)
+{
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return NULL;
+	*pid = fork();
+	if (!*pid) {
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		execl(program, program, NULL);
+		_exit(127);
+	}
+	close(ends[1]);
+	return fdopen(ends[0], "r");
+}
+
+/* A test program of the base: its output is KTAP already and passed on. */
+static void run_program(void)
+{
+	char line[512];
+	int status = 0;
+	pid_t pid = -1;
+	FILE *output = start_program(&pid);
+
+	while (output && fgets(line, sizeof(line), output)) {
+		line[strcspn(line, "\n")] = 0;
+		report_line(line);
+	}
+	waitpid(pid, &status, 0);
+	note("%s: exit status %d", program,
+	     WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+	reboot(RB_AUTOBOOT);
+}
+
+int main(int count, char **arguments)
+{
+	mount_all();
+	take_arguments(count, arguments);
+	if (program)
+		run_program();
+	if (!scenario || this_boot < 1 || this_boot > scenario->nr_boots) {
+		note("no such scenario or boot %d", this_boot);
+		reboot(RB_AUTOBOOT);
+	}
+	note("%s, boot %d of %d, kernel %s", scenario->name, this_boot,
+	     scenario->nr_boots, kernel);
+	scenario->boots[this_boot - 1].run();
+	if (next_boot())
+		kexec();
+	end_scenario();
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run the base tree's own KHO and liveupdate selftests on our kernel.
+
+Their sources are compiled as they are, with the flags of the base's scripts;
+those scripts are not used, as they build kernels of their own and put KVM
+first. What counts as passed is what counts there: a line in the console log,
+or the KTAP output of liveupdate.c. A kernel warning fails a test here.
+
+Writes build/results/base-selftests.tap, and the console logs to
+build/results/base-selftests/. Exit status 1 if one failed.
+"""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import khotest
+import vm
+
+BASE = khotest.BUILD / "base"
+SELFTESTS = BASE / "tools/testing/selftests"
+LIVEUPDATE = SELFTESTS / "liveupdate"
+NOLIBC = ["-static", "-nostdinc", "-nostdlib",
+          "-I", str(BASE / "tools/include/nolibc")]
+INIT = [*NOLIBC, "-s", "-Os", "-fno-asynchronous-unwind-tables", "-fno-ident",
+        "-fno-stack-protector"]
+MOUNT_POINTS = {"proc": None, "debugfs": None}
+LUO_TESTS = ["luo_kexec_simple", "luo_multi_session", "luo_stress_files",
+             "luo_stress_sessions"]
+
+# The second kernel of the KHO test gets no initramfs, and so no init.
+NO_INIT = ["Kernel panic - not syncing: (VFS|No working init found)",
+           "Call [Tt]race:"]
+
+
+class Suite:
+    def __init__(self, args):
+        self.arch = args.arch
+        self.deadline = args.deadline
+        self.compiler = khotest.require_tools(args.arch)
+        self.image = khotest.kernel(args.kernel, args.arch)
+        self.headers = str(khotest.headers(args.arch))
+        self.programs = khotest.BUILD / "guest" / args.arch / "base"
+        self.programs.mkdir(parents=True, exist_ok=True)
+        self.logs = khotest.BUILD / "results/base-selftests"
+        self.logs.mkdir(parents=True, exist_ok=True)
+
+    def compile(self, name, flags, *sources):
+        output = self.programs / name
+        subprocess.run([self.compiler, *flags, "-I", self.headers,
+                        "-o", output, *sources], check=True)
+        return output
+
+    def kho_files(self):
+        init = self.compile("kho-init", INIT, SELFTESTS / "kho/init.c")
+        return {"init": init, "kernel": self.image, **MOUNT_POINTS}
+
+    def luo_files(self, name, directory):
+        """The archive for the second boot stands in that for the first."""
+        library = ["-I", str(LIVEUPDATE / "lib/include")]
+        files = {
+            "init": self.compile(f"{name}-init", INIT, LIVEUPDATE / "init.c"),
+            "test_binary": self.compile(
+                name, [*NOLIBC, "-O2", *library], LIVEUPDATE / f"{name}.c",
+                LIVEUPDATE / "lib/lu_utils.c"),
+            **MOUNT_POINTS}
+        inner = f"{directory}/inner.cpio"
+        khotest.write_initramfs(inner, files)
+        return {**files, "kernel": self.image,
+                "initrd.img": pathlib.Path(inner)}
+
+    def harness_files(self):
+        """liveupdate.c needs no kexec: our init runs it as it is."""
+        program = self.compile(
+            "liveupdate", ["-static", "-O2", "-Wall", "-Wno-unused-function",
+                           "-D_GNU_SOURCE=", "-I", str(LIVEUPDATE / "lib/include")],
+            LIVEUPDATE / "liveupdate.c", LIVEUPDATE / "lib/lu_utils.c")
+        return {"init": khotest.guest(self.arch),
+                "liveupdate": program}
+
+    def boot(self, name, files, cmdline, on_line, directory):
+        initrd = f"{directory}/initrd.cpio"
+        khotest.write_initramfs(initrd, files)
+        machine = vm.Machine(
+            self.arch, str(self.image), initrd,
+            f"{vm.PARAMETERS[self.arch]} {cmdline}",
+            str(self.logs / f"{name}.log"), "1G", deadline=self.deadline)
+        return vm.run(machine, on_line)
+
+    def until_line(self, name, files, cmdline, wanted, directory, allowed=()):
+        """A test that passes when a line is in its console log."""
+        seen = []
+
+        def look(line):
+            if wanted in line:
+                seen.append(line)
+
+        ended = self.boot(name, files, cmdline, look, directory)
+        reasons = [] if seen else [f"no line '{wanted}'"]
+        return self.outcome(name, ended, reasons, [], allowed)
+
+    def kho(self, directory):
+        return self.until_line("kho", self.kho_files(), "kho=on",
+                               "KHO restore succeeded", directory, NO_INIT)
+
+    def luo(self, name, directory):
+        return self.until_line(
+            name, self.luo_files(name, directory), "kho=on liveupdate=on",
+            "TEST PASSED", directory)
+
+    def liveupdate(self, directory):
+        output = []
+
+        def collect(line):
+            text = khotest.result_line(line)
+            if text is not None:
+                output.append(text)
+
+        ended = self.boot(
+            "liveupdate", self.harness_files(), "kho=on liveupdate=on "
+            "printk.devkmsg=on -- program=/liveupdate", collect, directory)
+        return self.outcome("liveupdate", ended, harness_faults(output), output)
+
+    def outcome(self, name, ended, reasons, nested, allowed=()):
+        if ended.status != "exited":
+            reasons.append(f"the machine {ended.status}")
+        log = self.logs / f"{name}.log"
+        reasons += khotest.problems(log, allowed)
+        text = f"{name:<20} {'FAILED' if reasons else 'ok':<6} " \
+               f"{ended.seconds:.0f} s"
+        for reason in reasons[:8]:
+            text += f"\n    {reason}"
+        if reasons:
+            text += f"\n    log: {log}"
+        khotest.say(text)
+        return not reasons, name, nested
+
+
+def harness_faults(output):
+    faults = [text for text in output if text.startswith("not ok")]
+    plan = next((re.match(r"1\.\.(\d+)$", text) for text in output
+                 if text.startswith("1..")), None)
+    ran = sum(bool(re.match(r"(not )?ok \d+", text)) for text in output)
+    if not plan or int(plan[1]) != ran:
+        faults.append(f"{ran} tests ran, plan {plan[0] if plan else 'missing'}")
+    if "# /liveupdate: exit status 0" not in output:
+        faults.append("exit status is not 0")
+    return faults
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description="Run the base's own selftests on our kernel.")
+    parser.add_argument("--arch", choices=vm.QEMU,
+                        default=os.environ.get("ARCH", "x86_64"))
+    parser.add_argument("--kernel", default="ours", choices=["ours", "stock"])
+    parser.add_argument("--deadline", type=int, default=900)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    suite = Suite(args)
+    jobs = [suite.kho, suite.liveupdate] + \
+        [lambda directory, name=name: suite.luo(name, directory)
+         for name in LUO_TESTS]
+
+    def run(job):
+        with tempfile.TemporaryDirectory(prefix="kho-") as directory:
+            return job(directory)
+
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(run, jobs))
+    path = khotest.write_results("base-selftests.tap", results)
+    failed = sum(not passed for passed, _, _ in results)
+    khotest.say(f"{len(results) - failed} base selftests passed, {failed} "
+                f"failed; results: {path}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

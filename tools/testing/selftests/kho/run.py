@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run the KHO scenarios, each in a virtual machine of its own.
+
+A scenario is a file under scenarios/. What its machine needs stands in the
+comment at the top of it, as lines " * needs KEY: VALUE":
+
+    memory: 512M       smp: 2       nodes: 1    (NUMA nodes)
+    cmdline: ...       added to the kernel command line of every boot
+    kernels: ours      images on offer; the first one is booted first
+    log: REGEX         a line of trouble in the kernel log that is expected
+    run: by hand       only when it is named
+
+Writes build/results/vm-ARCH.tap, and to build/results/vm-ARCH/ the kernel log
+of each scenario. Exit status 1 if one failed.
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import random
+import re
+import sys
+import tempfile
+
+import khotest
+import vm
+
+NEEDS = re.compile(r"^ \* needs (\w+): (.*)$", re.MULTILINE)
+BOOT = re.compile(r"^# \w+, boot (\d+) of (\d+), kernel")
+TEST = re.compile(r"^(ok|not ok) (\d+) (.*)$")
+PLAN = re.compile(r"^1\.\.(\d+)$")
+
+
+@dataclasses.dataclass
+class Scenario:
+    name: str
+    memory: str = "512M"
+    smp: int = 2
+    nodes: int = 1
+    cmdline: str = ""
+    kernels: list = dataclasses.field(default_factory=lambda: ["ours"])
+    log: list = dataclasses.field(default_factory=list)
+    by_hand: bool = False
+
+
+def read_scenario(path):
+    scenario = Scenario(path.stem)
+    for key, value in NEEDS.findall(path.read_text(encoding="utf-8")):
+        if key in ("memory", "cmdline"):
+            setattr(scenario, key, value)
+        elif key in ("smp", "nodes"):
+            setattr(scenario, key, int(value))
+        elif key == "kernels":
+            scenario.kernels = value.split()
+        elif key == "log":
+            scenario.log.append(value)
+        elif (key, value) == ("run", "by hand"):
+            scenario.by_hand = True
+        else:
+            sys.exit(f"{path}: 'needs {key}: {value}' is not known")
+    return scenario
+
+
+def find_scenarios(names):
+    paths = (khotest.HERE / "scenarios").glob("*.c")
+    known = {path.stem: read_scenario(path) for path in sorted(paths)}
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        sys.exit(f"run.py: no scenario {' '.join(unknown)}; there are: "
+                 + " ".join(known))
+    return [known[name] for name in names] if names else \
+        [scenario for scenario in known.values() if not scenario.by_hand]
+
+
+class Boots:
+    """Collects the guest's lines: one list of tests for each boot."""
+
+    def __init__(self):
+        self.boots = []
+        self.expected = 0
+        self.ended = False
+
+    def line(self, console_line):
+        text = khotest.result_line(console_line)
+        if text is None:
+            return
+        boot = BOOT.match(text)
+        if boot:
+            self.start_boot(*map(int, boot.groups()))
+        elif text == "# end of scenario":
+            self.ended = True
+        elif self.boots:
+            self.boots[-1]["lines"].append(text)
+
+    def start_boot(self, number, expected):
+        self.expected = expected
+        self.boots.append({"number": number, "lines": []})
+
+    def complaints(self):
+        """Why the results cannot be trusted although no test failed."""
+        numbers = [boot["number"] for boot in self.boots]
+        if numbers != list(range(1, self.expected + 1)) or not numbers:
+            yield f"boots {numbers} seen, {self.expected or 'some'} expected"
+        for boot in self.boots:
+            tests, plan = count_tests(boot["lines"])
+            if plan != tests:
+                yield (f"boot {boot['number']}: {tests} tests seen, "
+                       f"{'no plan' if plan is None else plan}")
+        if self.boots and not self.ended:
+            yield "the scenario did not reach its end"
+
+    def failures(self):
+        """The failed tests, each with the notes that follow it."""
+        for boot in self.boots:
+            failed = False
+            for text in boot["lines"]:
+                if TEST.match(text):
+                    failed = text.startswith("not ok")
+                if failed and not PLAN.match(text):
+                    yield f"boot {boot['number']}: {text}"
+
+    def results(self):
+        return [(not any(t.startswith("not ok") for t in boot["lines"]),
+                 f"boot {boot['number']}", boot_ktap(boot["lines"]))
+                for boot in self.boots]
+
+
+def count_tests(lines):
+    plans = [int(PLAN.match(text)[1]) for text in lines if PLAN.match(text)]
+    tests = sum(bool(TEST.match(text)) for text in lines)
+    return tests, plans[0] if plans else None
+
+
+def boot_ktap(lines):
+    """KTAP wants the plan first; a lost one is reported by complaints()."""
+    return ["KTAP version 1", f"1..{count_tests(lines)[0]}"] + \
+        [text for text in lines if not PLAN.match(text)]
+
+
+class Runner:
+    def __init__(self, args):
+        self.arch = args.arch
+        self.kernel = args.kernel
+        self.seed = args.seed
+        self.deadline = args.deadline
+        self.logs = khotest.BUILD / "results" / f"vm-{args.arch}"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.images = {}
+        self.guest = None
+
+    def prepare(self, scenarios):
+        khotest.require_tools(self.arch)
+        for name in sorted({n for s in scenarios for n in s.kernels}):
+            self.images[name] = self.image(name)
+        self.guest = khotest.guest(self.arch)
+
+    def image(self, name):
+        """--kernel names another tree, or an image, to use as ours."""
+        if name == "ours":
+            name = self.kernel
+        if os.path.exists(name):
+            return pathlib.Path(name).absolute()
+        return khotest.kernel(name, self.arch)
+
+    def machine(self, scenario, directory):
+        initrd = f"{directory}/{scenario.name}.cpio"
+        cmdline = (f"{vm.PARAMETERS[self.arch]} {khotest.PARAMETERS} "
+                   f"{scenario.cmdline}").strip()
+        files = {"init": self.guest, "cmdline": cmdline.encode()}
+        for name in scenario.kernels:
+            files[f"kernels/{name}"] = self.images[name]
+        khotest.write_initramfs(initrd, files)
+        first = scenario.kernels[0]
+        cmdline += (f" -- scenario={scenario.name} kernel={first} "
+                    f"seed={self.seed} boot=1")
+        return vm.Machine(
+            self.arch, str(self.images[first]), initrd, cmdline,
+            str(self.logs / f"{scenario.name}.log"), scenario.memory,
+            scenario.smp, scenario.nodes, self.deadline)
+
+    def run(self, scenario):
+        """(passed, name, KTAP) for the results file; says how it went."""
+        boots = Boots()
+        with tempfile.TemporaryDirectory(prefix="kho-") as directory:
+            machine = self.machine(scenario, directory)
+            ended = vm.run(machine, boots.line)
+        trouble = self.judge(scenario, machine, boots, ended)
+        failures = list(boots.failures())
+        self.tell(scenario, boots, ended, failures + trouble)
+        results = boots.results()
+        results.append((not trouble, "machine",
+                        ["# " + line for line in trouble]))
+        return (not failures and not trouble, scenario.name,
+                khotest.ktap(results))
+
+    @staticmethod
+    def judge(scenario, machine, boots, ended):
+        trouble = list(boots.complaints())
+        if ended.status != "exited":
+            trouble.append(f"the machine {ended.status} after "
+                           f"{ended.seconds:.0f} s, its last lines:")
+            trouble += ended.last_lines[-6:]
+        return trouble + khotest.problems(machine.log, scenario.log)[:8]
+
+    def tell(self, scenario, boots, ended, lines):
+        tests = sum(count_tests(boot["lines"])[0] for boot in boots.boots)
+        verdict = "FAILED" if lines else "ok"
+        text = (f"{scenario.name:<18} {verdict:<6} {len(boots.boots)} boots, "
+                f"{tests} tests, {ended.seconds:.0f} s")
+        for line in lines[:16]:
+            text += f"\n    {line}"
+        if lines:
+            text += f"\n    log: {self.logs / scenario.name}.log"
+        khotest.say(text)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        description="Run KHO scenarios in virtual machines.")
+    parser.add_argument("--arch", choices=vm.QEMU,
+                        default=os.environ.get("ARCH", "x86_64"))
+    parser.add_argument("--kernel", default="ours", metavar="TREE|IMAGE",
+                        help="run this instead of our kernel: stock, or the "
+                        "path of an image")
+    parser.add_argument("--seed", type=int, default=random.getrandbits(62),
+                        help="of the contents; the default is a random one")
+    parser.add_argument("--deadline", type=int, default=600,
+                        help="seconds until a machine counts as hung")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    scenarios = find_scenarios(args.scenarios)
+    runner = Runner(args)
+    runner.prepare(scenarios)
+    khotest.say(f"{len(scenarios)} scenarios on {args.arch}, kernel "
+                f"{args.kernel}, seed {args.seed}")
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        results = list(pool.map(runner.run, scenarios))
+    path = khotest.write_results(f"vm-{args.arch}.tap", results)
+    failed = [name for passed, name, _ in results if not passed]
+    khotest.say(f"{len(results) - len(failed)} scenarios passed, "
+                f"{len(failed)} failed; results: {path}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * finish gives memory that nobody retrieved back to the kernel; so does
+ * closing the session without finish, and closing a retrieved file.
+ */
+#include <unistd.h>
+
+#include "scenario.h"
+
+#define SIZE_MIB	48
+
+static const char *const names[] = { "finished", "closed", "retrieved" };
+
+static struct memfile describe(const char *name)
+{
+	return (struct memfile){
+		.name = name, .token = 1, .size = MIB(SIZE_MIB),
+	};
+}
+
+static void before_kexec(void)
+{
+	int device = require_fd(luo_device(), "open /dev/liveupdate");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct memfile file = describe(names[i]);
+		int session = require_fd(luo_create(device, names[i]),
+					 "create session");
+
+		memfiles_preserve(session, &file, 1);
+	}
+}
+
+/* Freed pages may wait in lists of a CPU, and LUO's own memory comes on top. */
+static void check_freed(const char *how, long before)
+{
+	long freed = (meminfo_kib("MemFree") - before) / 1024;
+
+	check(freed >= SIZE_MIB - 8 && freed <= SIZE_MIB + 8,
+	      "%s: %ld of %d MiB are free again", how, freed, SIZE_MIB);
+}
+
+static void after_kexec(void)
+{
+	int device = require_fd(luo_device(), "open /dev/liveupdate");
+	int session[ARRAY_SIZE(names)], fd;
+	long before;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		session[i] = require_fd(luo_retrieve(device, names[i]),
+					"retrieve session %s", names[i]);
+	before = meminfo_kib("MemFree");
+	check_result(luo_finish(session[0]), 0, "finish");
+	check_freed("finished", before);
+
+	before = meminfo_kib("MemFree");
+	close(session[1]);
+	check_freed("closed", before);
+
+	fd = require_fd(luo_retrieve_fd(session[2], 1), "retrieve a file");
+	check_result(luo_finish(session[2]), 0, "finish");
+	before = meminfo_kib("MemFree");
+	close(fd);
+	check_freed("retrieved", before);
+}
+
+SCENARIO(finish, { before_kexec }, { after_kexec });
