@@ -9,6 +9,8 @@
 #ifndef LINUX_KEXEC_HANDOVER_H
 #define LINUX_KEXEC_HANDOVER_H
 
+#include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
@@ -33,10 +35,13 @@ int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
 int kho_preserved_order(phys_addr_t phys);
+unsigned long kho_held_kib(void);
 
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation);
+void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
+				size_t size);
 
 void *kho_alloc_preserve(size_t size);
 void kho_unpreserve_free(void *mem);
@@ -102,6 +107,8 @@ static inline int kho_preserved_order(phys_addr_t phys)
 	return -ENOENT;
 }
 
+static inline unsigned long kho_held_kib(void) { return 0; }
+
 static inline int kho_preserve_vmalloc(void *ptr,
 				       struct kho_vmalloc *preservation)
 {
@@ -111,6 +118,13 @@ static inline int kho_preserve_vmalloc(void *ptr,
 static inline void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation) { }
 
 static inline void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
+{
+	return NULL;
+}
+
+static inline void *
+kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
+			  size_t size)
 {
 	return NULL;
 }
@@ -153,5 +167,29 @@ static inline enum migratetype kho_scratch_migratetype(unsigned long pfn,
 }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
+
+/**
+ * kho_preserve_vmalloc_array - preserve an array from vmalloc()
+ * @array: the array; its elements must have the type that @dest declares.
+ * @dest: the member that DECLARE_KHO_VMALLOC_ARRAY() declared.
+ *
+ * Otherwise like kho_preserve_vmalloc(), and undone by
+ * kho_unpreserve_vmalloc() of the member's ``area``.
+ */
+#define kho_preserve_vmalloc_array(array, dest)				\
+	(BUILD_BUG_ON_ZERO(!__same_type(*(array), *(dest)->elem)) +	\
+	 kho_preserve_vmalloc(array, &(dest)->area))
+
+/**
+ * kho_restore_vmalloc_array - map a preserved array again
+ * @src: the member that DECLARE_KHO_VMALLOC_ARRAY() declared.
+ * @nr: number of elements that the array must have.
+ *
+ * Otherwise like kho_restore_vmalloc(): the array, of the type that @src
+ * declares, or %NULL if the preserved area is not what @nr elements need.
+ */
+#define kho_restore_vmalloc_array(src, nr)				\
+	((typeof((src)->elem))						\
+	 kho_restore_vmalloc_sized(&(src)->area, nr, sizeof(*(src)->elem)))
 
 #endif /* LINUX_KEXEC_HANDOVER_H */

@@ -24,6 +24,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/kexec_metadata.h>
+#include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/libfdt.h>
 #include <linux/memblock.h>
@@ -60,10 +61,14 @@ static struct {
 	.lock = __MUTEX_INITIALIZER(kho_out.lock),
 };
 
-/* From the previous kernel; fdt_phys is 0 without a handover */
+/*
+ * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
+ * that were taken over, held counts those that have not been restored.
+ */
 static struct {
 	phys_addr_t fdt_phys;
 	u32 kexec_count;
+	atomic_long_t held;
 } kho_in;
 
 /* The previous kernel's map of preserved memory, read while booting only */
@@ -256,17 +261,16 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 void *kho_alloc_preserve(size_t size)
 {
 	struct folio *folio;
-	int order, err;
+	int err;
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_alloc_preserve, size);
 
 	if (!size)
 		return ERR_PTR(-EINVAL);
-	order = get_order(size);
-	if (order > MAX_PAGE_ORDER)
+	if (size > PAGE_SIZE << MAX_PAGE_ORDER)
 		return ERR_PTR(-E2BIG);
 
-	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, order);
+	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, get_order(size));
 	if (!folio)
 		return ERR_PTR(-ENOMEM);
 
@@ -344,8 +348,24 @@ static bool kho_claim_range(struct page *page, unsigned int order)
 		return false;
 
 	adjust_managed_page_count(page, BIT(order));
+	atomic_long_sub(BIT(order), &kho_in.held);
 	return true;
 }
+
+/**
+ * kho_held_kib - how much memory of the previous kernel is still reserved
+ *
+ * What was preserved and has not been restored, whether nobody has asked for
+ * it yet or it could not be understood, and regions of reserve_mem=.
+ *
+ * Context: any.
+ * Return: its size in KiB.
+ */
+unsigned long kho_held_kib(void)
+{
+	return atomic_long_read(&kho_in.held) << (PAGE_SHIFT - 10);
+}
+EXPORT_SYMBOL_GPL(kho_held_kib);
 
 /**
  * kho_restore_folio - get a preserved folio back
@@ -459,29 +479,53 @@ EXPORT_SYMBOL_GPL(kho_restore_free);
 
 /* Subtrees */
 
-/*
- * Open the outgoing FDT for changes, to be closed by fdt_pack(). It never
- * moves: the image that is loaded for kexec refers to it.
+/**
+ * kho_edit_out_fdt - change the FDT that goes to the next kernel
+ * @edit: makes the change, with as much room as the page of the FDT has.
+ * @data: handed through to @edit.
+ *
+ * The FDT never moves: an image that is loaded for kexec refers to it.
+ *
+ * Context: may sleep; @edit runs under the lock of the FDT.
+ * Return: what @edit returned; -EINVAL if there is no usable FDT.
  */
-static int kho_open_out_fdt(void)
+int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 {
-	lockdep_assert_held(&kho_out.lock);
-
-	return fdt_open_into(kho_out.fdt, kho_out.fdt, PAGE_SIZE) ? -EINVAL : 0;
-}
-
-static int kho_fdt_add_subtree(void *fdt, const char *name, u64 phys, u64 size)
-{
-	int node = fdt_add_subnode(fdt, 0, name);
 	int err;
 
+	guard(mutex)(&kho_out.lock);
+
+	if (!kho_out.fdt || fdt_open_into(kho_out.fdt, kho_out.fdt, PAGE_SIZE))
+		return -EINVAL;
+
+	err = edit(kho_out.fdt, data);
+	fdt_pack(kho_out.fdt);
+	return err;
+}
+
+struct kho_subtree {
+	const char *name;
+	void *blob;
+	u64 size;
+};
+
+static int kho_fdt_add_subtree(void *fdt, void *data)
+{
+	const struct kho_subtree *sub = data;
+	u64 phys = virt_to_phys(sub->blob);
+	int node, err;
+
+	node = fdt_add_subnode(fdt, 0, sub->name);
 	if (node < 0)
 		return node == -FDT_ERR_EXISTS ? -EEXIST : -ENOMEM;
 
 	err = fdt_setprop(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys, sizeof(phys)) ?:
-	      fdt_setprop(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &size, sizeof(size));
-	if (!err)
+	      fdt_setprop(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &sub->size,
+			  sizeof(sub->size));
+	if (!err) {
+		kho_debugfs_add_out(sub->name, sub->blob, sub->size);
 		return 0;
+	}
 
 	fdt_del_node(fdt, node);
 	return -ENOMEM;
@@ -502,20 +546,13 @@ static int kho_fdt_add_subtree(void *fdt, const char *name, u64 phys, u64 size)
  */
 int kho_add_subtree(const char *name, void *blob, size_t size)
 {
-	int err;
+	struct kho_subtree sub = {
+		.name = name,
+		.blob = blob,
+		.size = size,
+	};
 
-	guard(mutex)(&kho_out.lock);
-
-	err = kho_open_out_fdt();
-	if (err)
-		return err;
-
-	err = kho_fdt_add_subtree(kho_out.fdt, name, virt_to_phys(blob), size);
-	fdt_pack(kho_out.fdt);
-	if (!err)
-		kho_debugfs_add_out(name, blob, size);
-
-	return err;
+	return kho_edit_out_fdt(kho_fdt_add_subtree, &sub);
 }
 EXPORT_SYMBOL_GPL(kho_add_subtree);
 
@@ -533,6 +570,24 @@ int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val)
 	return 0;
 }
 
+static int kho_fdt_remove_subtree(void *fdt, void *blob)
+{
+	int node;
+
+	fdt_for_each_subnode(node, fdt, 0) {
+		u64 phys;
+
+		if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
+		    phys != virt_to_phys(blob))
+			continue;
+
+		kho_debugfs_remove_out(blob);
+		return fdt_del_node(fdt, node);
+	}
+
+	return -ENOENT;
+}
+
 /**
  * kho_remove_subtree - do not hand a blob over after all
  * @blob: what was passed to kho_add_subtree().
@@ -543,26 +598,7 @@ int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val)
  */
 void kho_remove_subtree(void *blob)
 {
-	int node;
-
-	guard(mutex)(&kho_out.lock);
-
-	if (kho_open_out_fdt())
-		return;
-
-	fdt_for_each_subnode(node, kho_out.fdt, 0) {
-		u64 phys;
-
-		if (kho_fdt_u64(kho_out.fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
-		    phys != virt_to_phys(blob))
-			continue;
-
-		fdt_del_node(kho_out.fdt, node);
-		kho_debugfs_remove_out(blob);
-		break;
-	}
-
-	fdt_pack(kho_out.fdt);
+	kho_edit_out_fdt(kho_fdt_remove_subtree, blob);
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 
@@ -610,26 +646,16 @@ EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
 
 static int __init kho_check_fdt(const void *fdt, u64 len)
 {
+	int err = kho_compat_read(fdt, len, NULL);
 	u64 map;
 
-	if (fdt_check_header(fdt)) {
-		pr_warn("the previous kernel's FDT has a bad header\n");
-		return -EINVAL;
-	}
-	if (fdt_totalsize(fdt) > len) {
-		pr_warn("the previous kernel's FDT claims %u bytes, there are %llu\n",
-			fdt_totalsize(fdt), len);
-		return -EINVAL;
-	}
-	if (fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE)) {
-		pr_warn("the previous kernel's FDT is not compatible with '%s'\n",
-			KHO_FDT_COMPATIBLE);
-		return -EPROTONOSUPPORT;
-	}
+	if (err)
+		return err;
+
 	if (kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) || !map) {
-		pr_warn("the previous kernel's FDT has no valid %s\n",
+		pr_warn("the handover has no valid %s\n",
 			KHO_FDT_MEMORY_MAP_PROP_NAME);
-		return -EINVAL;
+		return -EBADMSG;
 	}
 
 	return 0;
@@ -660,14 +686,13 @@ void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 	if (!err)
 		err = kho_scratch_accept(scratch_phys, scratch_len);
 	if (err) {
-		pr_warn("handover at %pa not taken over: %pe\n", &fdt_phys,
-			ERR_PTR(err));
+		pr_err("handover at %pa refused, what was preserved is lost: %pe\n",
+		       &fdt_phys, ERR_PTR(err));
 		return;
 	}
 
 	memblock_set_kho_scratch_only();
 	kho_in.fdt_phys = fdt_phys;
-	pr_info("handover found at %pa\n", &fdt_phys);
 }
 
 /*
@@ -764,6 +789,7 @@ static int __init kho_take_over_range(unsigned long key, void *data)
 
 	kho_init_struct_pages(PHYS_PFN(phys), order);
 	set_page_private(phys_to_page(phys), kho_page_info(order));
+	atomic_long_add(BIT(order), &kho_in.held);
 
 	return memblock_reserve(phys, size) ?:
 	       memblock_reserved_mark_noinit(phys, size);
@@ -864,6 +890,7 @@ static struct kho_kexec_metadata * __init kho_write_metadata(void)
 
 /* Boot: the handover to the next kernel */
 
+/* In an FDT that is being written, properties of a node precede its subnodes */
 static int __init kho_create_fdt(void *fdt)
 {
 	u64 map = virt_to_phys(kho_out.map.root);
@@ -872,8 +899,8 @@ static int __init kho_create_fdt(void *fdt)
 	err = fdt_create(fdt, PAGE_SIZE) ?:
 	      fdt_finish_reservemap(fdt) ?:
 	      fdt_begin_node(fdt, "") ?:
-	      fdt_property_string(fdt, "compatible", KHO_FDT_COMPATIBLE) ?:
 	      fdt_property(fdt, KHO_FDT_MEMORY_MAP_PROP_NAME, &map, sizeof(map)) ?:
+	      kho_compat_write(fdt, NULL) ?:
 	      fdt_end_node(fdt) ?:
 	      fdt_finish(fdt);
 

@@ -8,6 +8,7 @@
 #define _LINUX_KEXEC_HANDOVER_INTERNAL_H
 
 #include <linux/kexec_handover.h>
+#include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/list.h>
 #include <linux/types.h>
@@ -34,8 +35,29 @@ void kho_scratch_free(void);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 
-/* kexec_handover.c; for debugfs */
+/* kho_compat.c; for the core, and for tests with tables of their own */
+struct kho_component_table {
+	struct kho_component *const *components;
+	unsigned int nr;
+};
+
+/* Skips components that are not built in */
+#define kho_for_each_component(table, c)				\
+	for (unsigned int __i = 0; __i < (table)->nr; __i++)		\
+		for (struct kho_component *c = (table)->components[__i]; c; c = NULL)
+
+int kho_compat_write(void *fdt, const struct kho_component_table *table);
+int kho_compat_read(const void *fdt, u64 len,
+		    const struct kho_component_table *table);
+
+/* Components that others define; named here for the table only */
+extern struct kho_component memblock_kho_component;
+extern struct kho_component luo_kho_component;
+extern struct kho_component memfd_kho_component;
+
+/* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
+int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data);
 
 /* kexec_handover_debugfs.c; for the core */
 #ifdef CONFIG_KEXEC_HANDOVER_DEBUGFS

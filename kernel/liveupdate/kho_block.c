@@ -16,8 +16,16 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/block.h>
+#include <linux/kho/compat.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+
+struct kho_component kho_block_component = {
+	.name = "block",
+	.version = KHO_BLOCK_VERSION,
+	.min_version = KHO_BLOCK_MIN_VERSION,
+	.baseline = KHO_BLOCK_BASELINE_VERSION,
+};
 
 /*
  * More than any set needs, some 40 MiB of blocks: it bounds the walk of a list

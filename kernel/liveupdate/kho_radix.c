@@ -18,12 +18,20 @@
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kho/abi/radix_tree.h>
+#include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/memblock.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
 #include "kexec_handover_internal.h"
+
+struct kho_component kho_radix_component = {
+	.name = "radix",
+	.version = KHO_RADIX_VERSION,
+	.min_version = KHO_RADIX_MIN_VERSION,
+	.baseline = KHO_RADIX_BASELINE_VERSION,
+};
 
 #define KHO_RADIX_TOP_LEVEL	(KHO_TREE_MAX_DEPTH - 1)
 

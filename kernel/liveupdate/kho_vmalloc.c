@@ -17,12 +17,21 @@
 #include <linux/kasan.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vmalloc.h>
+#include <linux/kho/compat.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
 #include "../../mm/vmalloc.h"
+
+struct kho_component kho_vmalloc_component = {
+	.name = "vmalloc",
+	.version = KHO_VMALLOC_VERSION,
+	.min_version = KHO_VMALLOC_MIN_VERSION,
+	.baseline = KHO_VMALLOC_BASELINE_VERSION,
+};
 
 #define KHO_VMALLOC_KNOWN_VM_FLAGS	(VM_ALLOC | VM_ALLOW_HUGE_VMAP)
 #define KHO_VMALLOC_KNOWN_FLAGS		(KHO_VMALLOC_ALLOC | KHO_VMALLOC_HUGE_VMAP)
@@ -359,3 +368,40 @@ void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 	return area->addr;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
+
+/**
+ * kho_restore_vmalloc_sized - map a preserved array again
+ * @preservation: the descriptor that the previous kernel stored.
+ * @nr: number of elements that the array must have.
+ * @size: size of an element in bytes.
+ *
+ * For kho_restore_vmalloc_array(), which knows the type. The descriptor says
+ * how many pages there are but not what is in them, so this is as much as can
+ * be checked: that they are as many as the elements need.
+ *
+ * Context: may sleep.
+ * Return: as kho_restore_vmalloc(); %NULL with the array untouched, too, if its
+ * size is wrong.
+ */
+void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
+				size_t size)
+{
+	u64 bytes, pages;
+
+	if (!kho_vmalloc_valid(preservation))
+		return NULL;
+
+	if (check_mul_overflow(nr, (u64)size, &bytes))
+		bytes = U64_MAX;
+	/* An area of larger blocks is rounded up to a whole one */
+	pages = round_up(bytes / PAGE_SIZE + !!offset_in_page(bytes),
+			 1ULL << preservation->order);
+	if (pages != preservation->total_pages) {
+		pr_warn("area has %u pages, %llu elements of %zu bytes need %llu\n",
+			preservation->total_pages, nr, size, pages);
+		return NULL;
+	}
+
+	return kho_restore_vmalloc(preservation);
+}
+EXPORT_SYMBOL_GPL(kho_restore_vmalloc_sized);

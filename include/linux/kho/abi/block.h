@@ -23,9 +23,13 @@
  * of a block, or to where its entries start.
  */
 
-/* What this kernel writes, and the oldest layout that it can read */
-#define KHO_BLOCK_VERSION	1
+/*
+ * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * before versions were stated in the KHO FDT.
+ */
+#define KHO_BLOCK_VERSION		1
 #define KHO_BLOCK_MIN_VERSION	1
+#define KHO_BLOCK_BASELINE_VERSION	1
 
 /* Size of a block in bytes; kernels with other page sizes refuse to read it */
 #define KHO_BLOCK_SIZE		PAGE_SIZE

@@ -7,6 +7,34 @@
 #include <linux/types.h>
 
 /**
+ * DOC: KHO component versions
+ *
+ * The KHO FDT states which formats the previous kernel wrote, in a node of the
+ * root with one cell (big endian) for each component that it had built in::
+ *
+ *     components {
+ *         page-shift = <12>;
+ *         radix = <1>;
+ *         vmalloc = <1>;
+ *         block = <1>;
+ *         memblock = <1>;
+ *         luo = <5>;
+ *         memfd = <2>;
+ *     };
+ *
+ * A version is never 0. A reader accepts the versions from its MIN_VERSION to
+ * its VERSION of a component, macros in the header that describes the format;
+ * it ignores components that it does not know. ``page-shift`` is the size of a
+ * page, which every format depends on.
+ *
+ * Where an object carries a version of its own, as the state of LUO, the
+ * handler string of a file and the FDT of memblock do, that one counts.
+ */
+
+#define KHO_FDT_COMPONENTS_NODE_NAME	"components"
+#define KHO_FDT_PAGE_SHIFT_PROP_NAME	"page-shift"
+
+/**
  * DOC: Serializable pointers
  *
  * A virtual address means nothing to the next kernel, so a structure that is

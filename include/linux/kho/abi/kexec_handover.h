@@ -9,8 +9,10 @@
  * whose physical address the boot protocol of the architecture carries::
  *
  *     / {
- *         compatible = "kho-v4";
+ *         compatible = "kho-v5", "kho-v4";
  *         preserved-memory-map = <u64>;
+ *
+ *         components { ... };
  *
  *         <name> {
  *             preserved-data = <u64>;
@@ -22,7 +24,12 @@
  * that holds every preserved range of pages, see the ABI of the radix tree.
  * The nodes of that tree are not preserved pages themselves.
  *
- * Each child of the root is a subtree: ``preserved-data`` is the physical
+ * ``components`` states the version of every format in the handover, see the
+ * ABI of component versions. "kho-v4" is listed for Linux 7.3, which does not
+ * know that node, for as long as each format is what 7.3 reads. A handover
+ * that lists "kho-v4" only comes from such a kernel.
+ *
+ * Every other child of the root is a subtree: ``preserved-data`` is the physical
  * address of a blob that a user of KHO has preserved and ``blob-size`` its size
  * in bytes. The format of a blob is its owner's business, and its owner gives
  * it a version.
@@ -33,11 +40,13 @@
  * &struct kho_scratch, with memory that holds nothing preserved and so may be
  * used before the memory map has been read.
  *
- * The compatible string changes with the meaning of anything above.
+ * The compatible string changes with the meaning of anything above, and not
+ * with the format of a component.
  */
 
-/* Compatible string of the root node */
-#define KHO_FDT_COMPATIBLE		"kho-v4"
+/* Compatible string of the root node, and the one of Linux 7.3 */
+#define KHO_FDT_COMPATIBLE		"kho-v5"
+#define KHO_FDT_COMPATIBLE_BASELINE	"kho-v4"
 
 /* Property of the root node: where the preserved memory map is */
 #define KHO_FDT_MEMORY_MAP_PROP_NAME	"preserved-memory-map"

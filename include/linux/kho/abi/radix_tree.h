@@ -47,9 +47,13 @@
  * reader of the older layout goes away.
  */
 
-/* What this kernel writes, and the oldest layout that it can read */
-#define KHO_RADIX_VERSION	1
+/*
+ * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * before versions were stated in the KHO FDT.
+ */
+#define KHO_RADIX_VERSION		1
 #define KHO_RADIX_MIN_VERSION	1
+#define KHO_RADIX_BASELINE_VERSION	1
 
 enum kho_radix_consts {
 	/* The frame number and, above it, the bit that gives the order */

@@ -27,9 +27,13 @@
  * file, for a new flag, and for a change to what a chunk entry means.
  */
 
-/* What this kernel writes, and the oldest layout that it can read */
-#define KHO_VMALLOC_VERSION		1
+/*
+ * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * before versions were stated in the KHO FDT.
+ */
+#define KHO_VMALLOC_VERSION				1
 #define KHO_VMALLOC_MIN_VERSION		1
+#define KHO_VMALLOC_BASELINE_VERSION	1
 
 /* The area came from vmalloc() */
 #define KHO_VMALLOC_ALLOC		BIT(0)
@@ -75,5 +79,20 @@ struct kho_vmalloc {
 	u16 flags;
 	u16 order;
 };
+
+/**
+ * DECLARE_KHO_VMALLOC_ARRAY - declare a preserved array of a type
+ * @name: name of the member, in a structure that is handed over.
+ * @type: type of the elements.
+ *
+ * Laid out as a &struct kho_vmalloc, which is all that is stored; @type is for
+ * kho_preserve_vmalloc_array() and kho_restore_vmalloc_array() to check. How
+ * many elements there are is for the structure around it to say.
+ */
+#define DECLARE_KHO_VMALLOC_ARRAY(name, type)	\
+	union {					\
+		struct kho_vmalloc area;	\
+		type *elem;			\
+	} name
 
 #endif /* _LINUX_KHO_ABI_VMALLOC_H */

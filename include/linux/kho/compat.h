@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * KHO components: the formats that a handover is made of, each with a version.
+ *
+ * Whoever reads what the previous kernel left asks first, once, whether this
+ * kernel can read it: kho_component_readable(). A user of a component asks for
+ * it by name and never sees a version.
+ */
+#ifndef _LINUX_KHO_COMPAT_H
+#define _LINUX_KHO_COMPAT_H
+
+#include <linux/atomic.h>
+#include <linux/errno.h>
+#include <linux/types.h>
+
+/**
+ * enum kho_compat_status - what the early pass found about a component
+ * @KHO_COMPAT_NONE: there is no handover.
+ * @KHO_COMPAT_OK: this kernel can read what the previous one wrote.
+ * @KHO_COMPAT_ABSENT: the previous kernel did not have the component.
+ * @KHO_COMPAT_TOO_OLD: the previous kernel wrote a version that this one does
+ *	not read any more.
+ * @KHO_COMPAT_TOO_NEW: the previous kernel wrote a version that this one does
+ *	not read yet.
+ * @KHO_COMPAT_MALFORMED: the previous kernel's statement makes no sense.
+ */
+enum kho_compat_status {
+	KHO_COMPAT_NONE,
+	KHO_COMPAT_OK,
+	KHO_COMPAT_ABSENT,
+	KHO_COMPAT_TOO_OLD,
+	KHO_COMPAT_TOO_NEW,
+	KHO_COMPAT_MALFORMED,
+};
+
+/**
+ * struct kho_component - a format with a version of its own
+ * @name: property of the KHO FDT, at most 15 characters.
+ * @version: what this kernel writes.
+ * @min_version: the oldest that this kernel reads.
+ * @baseline: the version that a handover of Linux 7.3, which does not state
+ *	any, implies; 0 if it implies none.
+ * @incoming: what the previous kernel wrote, 0 if that is unknown.
+ * @status: whether this kernel can read it.
+ * @users: how many things are preserved with it right now.
+ *
+ * @incoming and @status are written once, by the early pass.
+ */
+struct kho_component {
+	const char *name;
+	u32 version;
+	u32 min_version;
+	u32 baseline;
+
+	u32 incoming;
+	enum kho_compat_status status;
+	atomic_long_t users;
+};
+
+/* The components of KHO itself, for their users to ask about */
+extern struct kho_component kho_radix_component;
+extern struct kho_component kho_vmalloc_component;
+extern struct kho_component kho_block_component;
+
+#ifdef CONFIG_KEXEC_HANDOVER
+int kho_component_readable(const struct kho_component *component);
+int kho_object_readable(const struct kho_component *component);
+const char *kho_compat_status_name(enum kho_compat_status status);
+#else
+static inline int kho_component_readable(const struct kho_component *component)
+{
+	return -ENOENT;
+}
+
+static inline int kho_object_readable(const struct kho_component *component)
+{
+	return -ENOENT;
+}
+#endif
+
+#endif /* _LINUX_KHO_COMPAT_H */
