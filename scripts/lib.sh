@@ -69,7 +69,8 @@ lock()
 	flock 9
 }
 
-# Child of run_logged: every half minute say how far the log has come.
+# Child of run_logged, without its lock: every half minute say how far the log
+# has come.
 report_progress()
 {
 	seconds=0
@@ -90,7 +91,7 @@ run_logged()
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	report_progress "$what" "$log" >&2 &
+	report_progress "$what" "$log" >&2 9>&- &
 	reporter=$!
 	status=0
 	"$@" >>"$log" 2>&1 || status=$?

@@ -9,8 +9,6 @@
 #ifndef LINUX_KEXEC_HANDOVER_H
 #define LINUX_KEXEC_HANDOVER_H
 
-#include <linux/build_bug.h>
-#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
@@ -36,6 +34,7 @@ void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
 int kho_preserved_order(phys_addr_t phys);
 unsigned long kho_held_kib(void);
+void kho_hold_back(const char *what, int err);
 
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
@@ -108,6 +107,7 @@ static inline int kho_preserved_order(phys_addr_t phys)
 }
 
 static inline unsigned long kho_held_kib(void) { return 0; }
+static inline void kho_hold_back(const char *what, int err) { }
 
 static inline int kho_preserve_vmalloc(void *ptr,
 				       struct kho_vmalloc *preservation)
@@ -170,26 +170,34 @@ static inline enum migratetype kho_scratch_migratetype(unsigned long pfn,
 
 /**
  * kho_preserve_vmalloc_array - preserve an array from vmalloc()
- * @array: the array; its elements must have the type that @dest declares.
- * @dest: the member that DECLARE_KHO_VMALLOC_ARRAY() declared.
+ * @array: the array; its elements must have the type that @dest has.
+ * @dest: a member whose type is KHO_VMALLOC_ARRAY().
  *
  * Otherwise like kho_preserve_vmalloc(), and undone by
  * kho_unpreserve_vmalloc() of the member's ``area``.
  */
 #define kho_preserve_vmalloc_array(array, dest)				\
-	(BUILD_BUG_ON_ZERO(!__same_type(*(array), *(dest)->elem)) +	\
-	 kho_preserve_vmalloc(array, &(dest)->area))
+({									\
+	typeof(dest) __dest = (dest);					\
+	typeof(__dest->elem) __array = (array);				\
+									\
+	kho_preserve_vmalloc(__array, &__dest->area);			\
+})
 
 /**
  * kho_restore_vmalloc_array - map a preserved array again
- * @src: the member that DECLARE_KHO_VMALLOC_ARRAY() declared.
+ * @src: a member whose type is KHO_VMALLOC_ARRAY().
  * @nr: number of elements that the array must have.
  *
  * Otherwise like kho_restore_vmalloc(): the array, of the type that @src
- * declares, or %NULL if the preserved area is not what @nr elements need.
+ * has, or %NULL if the preserved area is not what @nr elements need.
  */
 #define kho_restore_vmalloc_array(src, nr)				\
-	((typeof((src)->elem))						\
-	 kho_restore_vmalloc_sized(&(src)->area, nr, sizeof(*(src)->elem)))
+({									\
+	typeof(src) __src = (src);					\
+									\
+	(typeof(__src->elem))						\
+	kho_restore_vmalloc_sized(&__src->area, nr, sizeof(*__src->elem)); \
+})
 
 #endif /* LINUX_KEXEC_HANDOVER_H */

@@ -63,12 +63,14 @@ static struct {
 
 /*
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
- * that were taken over, held counts those that have not been restored.
+ * that were taken over, held counts those that have not been restored;
+ * held_back says that some of them never will be.
  */
 static struct {
 	phys_addr_t fdt_phys;
 	u32 kexec_count;
 	atomic_long_t held;
+	bool held_back;
 } kho_in;
 
 /* The previous kernel's map of preserved memory, read while booting only */
@@ -368,6 +370,24 @@ unsigned long kho_held_kib(void)
 EXPORT_SYMBOL_GPL(kho_held_kib);
 
 /**
+ * kho_hold_back - say that something of the previous kernel stays reserved
+ * @what: what it is, for the log.
+ * @err: why it cannot be read.
+ *
+ * It is neither freed nor used for the life of this kernel, and not handed on;
+ * whoever loads the next one is reminded of that.
+ *
+ * Context: any.
+ */
+void kho_hold_back(const char *what, int err)
+{
+	WRITE_ONCE(kho_in.held_back, true);
+	pr_warn_ratelimited("%s of the previous kernel cannot be read: %pe; it stays reserved, %lu KiB do in all\n",
+			    what, ERR_PTR(err), kho_held_kib());
+}
+EXPORT_SYMBOL_GPL(kho_hold_back);
+
+/**
  * kho_restore_folio - get a preserved folio back
  * @phys: its physical address.
  *
@@ -422,7 +442,7 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
  * Context: any.
  * Return: the first page, each with one reference that is the caller's; %NULL
  * if that is not what was preserved, or if any of it has been restored. Then
- * none of it is.
+ * nothing of it reaches the page allocator.
  */
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 {
@@ -437,8 +457,13 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		struct page *page = pfn_to_page(pfn);
 		unsigned int order = lower_32_bits(page_private(page));
 
+		/*
+		 * Two want the same pages, so one of them was told wrong. What
+		 * has been claimed here may not be ours: keep it out of the
+		 * page allocator.
+		 */
 		if (!kho_claim_range(page, order))
-			goto undo;
+			goto refuse;
 
 		for (unsigned long i = 0; i < BIT(order); i++) {
 			set_page_count(page + i, 1);
@@ -449,9 +474,6 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 
 	return pfn_to_page(start);
 
-undo:
-	while (pfn-- > start)
-		__free_page(pfn_to_page(pfn));
 refuse:
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
@@ -997,6 +1019,10 @@ int kho_fill_kimage(struct kimage *image)
 
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
+
+	if (READ_ONCE(kho_in.held_back))
+		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",
+			kho_held_kib());
 
 	err = kexec_add_buffer(&list);
 	if (err)

@@ -41,11 +41,6 @@ struct kho_component_table {
 	unsigned int nr;
 };
 
-/* Skips components that are not built in */
-#define kho_for_each_component(table, c)				\
-	for (unsigned int __i = 0; __i < (table)->nr; __i++)		\
-		for (struct kho_component *c = (table)->components[__i]; c; c = NULL)
-
 int kho_compat_write(void *fdt, const struct kho_component_table *table);
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table);

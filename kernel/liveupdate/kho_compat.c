@@ -27,9 +27,6 @@
 
 #include "kexec_handover_internal.h"
 
-#define BUILT_IN(option, component) \
-	(IS_ENABLED(option) ? &(component) : NULL)
-
 /*
  * Every component, lowest layer first. This is the one place to add a line for
  * a new one; NULL is one that is not built in.
@@ -39,14 +36,26 @@ static struct kho_component *const kho_components[] = {
 	&kho_vmalloc_component,
 	&kho_block_component,
 	&memblock_kho_component,
-	BUILT_IN(CONFIG_LIVEUPDATE, luo_kho_component),
-	BUILT_IN(CONFIG_LIVEUPDATE_MEMFD, memfd_kho_component),
+	IS_ENABLED(CONFIG_LIVEUPDATE) ? &luo_kho_component : NULL,
+	IS_ENABLED(CONFIG_LIVEUPDATE_MEMFD) ? &memfd_kho_component : NULL,
 };
 
 static const struct kho_component_table kho_table = {
 	.components = kho_components,
 	.nr = ARRAY_SIZE(kho_components),
 };
+
+/* The component at *@i or the next one that is built in; %NULL after the last */
+static struct kho_component *
+kho_next_component(const struct kho_component_table *table, unsigned int *i)
+{
+	struct kho_component *c = NULL;
+
+	while (!c && *i < table->nr)
+		c = table->components[(*i)++];
+
+	return c;
+}
 
 static const char *const kho_status_names[] = {
 	[KHO_COMPAT_NONE] = "none",
@@ -131,7 +140,10 @@ EXPORT_SYMBOL_GPL(kho_object_readable);
 
 static bool kho_all_at_baseline(const struct kho_component_table *table)
 {
-	kho_for_each_component(table, c) {
+	struct kho_component *c;
+	unsigned int i = 0;
+
+	while ((c = kho_next_component(table, &i))) {
 		if (c->version != c->baseline)
 			return false;
 	}
@@ -141,13 +153,15 @@ static bool kho_all_at_baseline(const struct kho_component_table *table)
 
 static int kho_compat_write_node(void *fdt, const struct kho_component_table *table)
 {
+	struct kho_component *c;
+	unsigned int i = 0;
 	int err;
 
 	err = fdt_begin_node(fdt, KHO_FDT_COMPONENTS_NODE_NAME) ?:
 	      fdt_property_u32(fdt, KHO_FDT_PAGE_SHIFT_PROP_NAME, PAGE_SHIFT);
 
-	kho_for_each_component(table, c)
-		err = err ?: fdt_property_u32(fdt, c->name, c->version);
+	while (!err && (c = kho_next_component(table, &i)))
+		err = fdt_property_u32(fdt, c->name, c->version);
 
 	return err ?: fdt_end_node(fdt);
 }
@@ -235,11 +249,13 @@ static void kho_warn_component(const struct kho_component *c)
 /* One line for all; one more for each that cannot be read */
 static void kho_report(const struct kho_component_table *table, const char *origin)
 {
+	struct kho_component *c;
+	unsigned int i = 0;
 	char buf[160];
 	struct seq_buf s;
 
 	seq_buf_init(&s, buf, sizeof(buf));
-	kho_for_each_component(table, c) {
+	while ((c = kho_next_component(table, &i))) {
 		if (c->status != KHO_COMPAT_OK)
 			kho_warn_component(c);
 		seq_buf_printf(&s, " %s %u%s", c->name, c->incoming,
@@ -284,6 +300,8 @@ static int kho_read_components(const void *fdt,
 			       const struct kho_component_table *table)
 {
 	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
+	struct kho_component *c;
+	unsigned int i = 0;
 	int err;
 
 	if (node < 0) {
@@ -296,7 +314,7 @@ static int kho_read_components(const void *fdt,
 	if (err)
 		return err;
 
-	kho_for_each_component(table, c)
+	while ((c = kho_next_component(table, &i)))
 		kho_read_component(fdt, node, c);
 	return 0;
 }
@@ -306,6 +324,9 @@ static int kho_read_statement(const void *fdt,
 			      const struct kho_component_table *table,
 			      const char **origin)
 {
+	struct kho_component *c;
+	unsigned int i = 0;
+
 	if (!fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE)) {
 		*origin = KHO_FDT_COMPATIBLE;
 		return kho_read_components(fdt, table);
@@ -313,7 +334,7 @@ static int kho_read_statement(const void *fdt,
 
 	if (!fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE_BASELINE)) {
 		*origin = KHO_FDT_COMPATIBLE_BASELINE;
-		kho_for_each_component(table, c)
+		while ((c = kho_next_component(table, &i)))
 			kho_assume_baseline(c);
 		return 0;
 	}
@@ -340,6 +361,8 @@ static int kho_read_statement(const void *fdt,
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table)
 {
+	struct kho_component *c;
+	unsigned int i = 0;
 	const char *origin;
 	int err;
 
@@ -347,7 +370,7 @@ int kho_compat_read(const void *fdt, u64 len,
 
 	err = kho_read_header(fdt, len) ?: kho_read_statement(fdt, table, &origin);
 	if (err) {
-		kho_for_each_component(table, c)
+		while ((c = kho_next_component(table, &i)))
 			c->status = KHO_COMPAT_MALFORMED;
 		return err;
 	}

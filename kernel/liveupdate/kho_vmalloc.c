@@ -282,7 +282,11 @@ static struct vm_struct *kho_vmalloc_map(const struct kho_vmalloc *p,
 	return area;
 }
 
-/* Take the pages over; on failure none of them is taken */
+/*
+ * Take the pages over. The one way left to fail is a block that stands in the
+ * list twice, or in two lists: whose pages these are is then unknown, so none of
+ * those that were taken is freed.
+ */
 static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
 				  struct page **pages)
 {
@@ -291,7 +295,7 @@ static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
 
 	for (i = 0; i < p->total_pages; i += step) {
 		if (!kho_restore_pages(page_to_phys(pages[i]), step))
-			goto undo;
+			return -EINVAL;
 	}
 
 	/* vfree() will take them off again */
@@ -299,12 +303,6 @@ static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
 		mod_lruvec_page_state(pages[i], NR_VMALLOC, step);
 
 	return 0;
-
-undo:
-	/* A block that stands in the list twice; what came before it is ours */
-	while (i--)
-		__free_page(pages[i]);
-	return -EINVAL;
 }
 
 static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)

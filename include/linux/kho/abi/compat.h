@@ -82,6 +82,11 @@
  * Return: a pointer of the declared type, %NULL for an empty link.
  */
 #define KHOSER_LOAD_PTR(src)						\
-	((typeof((src).ptr))((src).phys ? phys_to_virt((src).phys) : NULL))
+({									\
+	u64 __khoser_phys = (src).phys;					\
+									\
+	(typeof((src).ptr))(__khoser_phys ?				\
+			    phys_to_virt(__khoser_phys) : NULL);	\
+})
 
 #endif /* _LINUX_KHO_ABI_COMPAT_H */

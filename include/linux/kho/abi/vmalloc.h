@@ -42,7 +42,7 @@
 
 struct kho_vmalloc_chunk;
 
-/**
+/*
  * struct kho_vmalloc_hdr - what a chunk starts with
  * @next: the chunk that continues the list.
  */
@@ -66,7 +66,7 @@ struct kho_vmalloc_chunk {
 
 static_assert(sizeof(struct kho_vmalloc_chunk) == PAGE_SIZE);
 
-/**
+/*
  * struct kho_vmalloc - descriptor of a preserved vmalloc area
  * @first: first chunk of the list of blocks.
  * @total_pages: size of the area in pages of PAGE_SIZE.
@@ -81,18 +81,17 @@ struct kho_vmalloc {
 };
 
 /**
- * DECLARE_KHO_VMALLOC_ARRAY - declare a preserved array of a type
- * @name: name of the member, in a structure that is handed over.
+ * KHO_VMALLOC_ARRAY - type of a member that stands for a preserved array
  * @type: type of the elements.
  *
  * Laid out as a &struct kho_vmalloc, which is all that is stored; @type is for
  * kho_preserve_vmalloc_array() and kho_restore_vmalloc_array() to check. How
  * many elements there are is for the structure around it to say.
  */
-#define DECLARE_KHO_VMALLOC_ARRAY(name, type)	\
+#define KHO_VMALLOC_ARRAY(type)			\
 	union {					\
 		struct kho_vmalloc area;	\
 		type *elem;			\
-	} name
+	}
 
 #endif /* _LINUX_KHO_ABI_VMALLOC_H */

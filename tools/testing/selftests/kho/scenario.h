@@ -82,6 +82,8 @@ int luo_name(int session, char *name, size_t size);
 
 /**
  * struct hole - page-aligned part of a memfd that is never written
+ * @start: offset in bytes
+ * @size: in bytes
  */
 struct hole {
 	size_t start;
@@ -132,6 +134,22 @@ size_t pattern_offset(__u64 word, __u64 seed);
 __u64 pattern_seed(const char *name);
 __u64 xxh64(const void *data, size_t size, __u64 seed);
 
+/*
+ * mismatch.c: kho_test/ in debugfs, see kernel/liveupdate/tests/kho_mismatch.c.
+ * A test file is a page, the one at @offset of what @file describes.
+ */
+void announce(const char *what);
+void damage(const char *what);
+int register_handler(int version);
+int testfile_create(const struct memfile *file, size_t offset);
+bool testfile_same(const struct memfile *file, size_t offset, int fd);
+void check_intact(const struct memfile *file);
+
+/* interop.c: the same steps in kernels of either kind */
+void interop_first(void);
+void interop_between(void);
+void interop_last(void);
+
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
@@ -146,5 +164,6 @@ struct reserved {
 };
 
 int reserve_mem_find(const char *name, struct reserved *found);
+void *reserve_mem_map(const char *name, size_t size);
 
 #endif
