@@ -27,6 +27,7 @@
 #include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/libfdt.h>
+#include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
@@ -382,8 +383,13 @@ EXPORT_SYMBOL_GPL(kho_held_kib);
 void kho_hold_back(const char *what, int err)
 {
 	WRITE_ONCE(kho_in.held_back, true);
-	pr_warn_ratelimited("%s of the previous kernel cannot be read: %pe; it stays reserved, %lu KiB do in all\n",
-			    what, ERR_PTR(err), kho_held_kib());
+	pr_warn_ratelimited("%s of the previous kernel cannot be read: %pe; it stays reserved\n",
+			    what, ERR_PTR(err));
+
+	/* Nothing has been counted yet where early boot finds it out */
+	if (kho_held_kib())
+		pr_warn_ratelimited("%lu KiB of the previous kernel are reserved now\n",
+				    kho_held_kib());
 }
 EXPORT_SYMBOL_GPL(kho_hold_back);
 
@@ -931,12 +937,16 @@ static int __init kho_create_fdt(void *fdt)
 
 static int __init kho_out_init(void)
 {
+	static struct lock_class_key map_lock;
 	struct kho_kexec_metadata *md;
 	int err;
 
 	err = kho_radix_init_tree(&kho_out.map, NULL);
 	if (err)
 		return err;
+
+	/* Users preserve the nodes of trees of their own while they walk them */
+	lockdep_set_class(&kho_out.map.lock, &map_lock);
 
 	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(kho_out.fdt)) {

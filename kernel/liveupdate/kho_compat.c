@@ -326,17 +326,28 @@ static int kho_read_statement(const void *fdt,
 {
 	struct kho_component *c;
 	unsigned int i = 0;
+	int found;
 
-	if (!fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE)) {
+	/* Not fdt_node_check_compatible(): it reads past a string without end */
+	found = fdt_stringlist_search(fdt, 0, "compatible", KHO_FDT_COMPATIBLE);
+	if (found >= 0) {
 		*origin = KHO_FDT_COMPATIBLE;
 		return kho_read_components(fdt, table);
 	}
 
-	if (!fdt_node_check_compatible(fdt, 0, KHO_FDT_COMPATIBLE_BASELINE)) {
+	found = fdt_stringlist_search(fdt, 0, "compatible",
+				      KHO_FDT_COMPATIBLE_BASELINE);
+	if (found >= 0) {
 		*origin = KHO_FDT_COMPATIBLE_BASELINE;
 		while ((c = kho_next_component(table, &i)))
 			kho_assume_baseline(c);
 		return 0;
+	}
+
+	if (found != -FDT_ERR_NOTFOUND) {
+		pr_err("the compatible strings of the handover are broken: %s\n",
+		       fdt_strerror(found));
+		return -EBADMSG;
 	}
 
 	pr_err("the handover is compatible with neither '%s' nor '%s'\n",
