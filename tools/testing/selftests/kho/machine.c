@@ -267,3 +267,21 @@ int reserve_mem_find(const char *name, struct reserved *found)
 	fdt_find(fdt, name, found);
 	return found->size ? 0 : -ENOENT;
 }
+
+/* The region must be there, with that size. */
+void *reserve_mem_map(const char *name, size_t size)
+{
+	int fd = open("/dev/mem", O_RDWR | O_CLOEXEC);
+	struct reserved region = {};
+	int ret = reserve_mem_find(name, &region);
+	void *area;
+
+	check_result(ret, 0, "%s: is handed over", name);
+	require(!ret && region.size == size, "%s: %zu KiB", name, size / 1024);
+	note("%s at %#llx", name, region.start);
+	area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		    region.start);
+	close(fd);
+	require(area != MAP_FAILED, "map it from /dev/mem");
+	return area;
+}

@@ -138,8 +138,8 @@ __u64 xxh64(const void *data, size_t size, __u64 seed);
  * mismatch.c: kho_test/ in debugfs, see kernel/liveupdate/tests/kho_mismatch.c.
  * A test file is a page, the one at @offset of what @file describes.
  */
-void announce(const char *what);
-void damage(const char *what);
+void make_mismatch(const char *what);
+void make_damage(const char *what);
 int register_handler(int version);
 int testfile_create(const struct memfile *file, size_t offset);
 bool testfile_same(const struct memfile *file, size_t offset, int fd);
