@@ -33,8 +33,6 @@
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
-#include <asm/kexec_handover.h>
-
 #include "../kexec_handover_internal.h"
 
 struct golden_row {

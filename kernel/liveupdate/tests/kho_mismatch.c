@@ -23,6 +23,7 @@
 #define pr_fmt(fmt) "KHO: test: " fmt
 
 #include <linux/anon_inodes.h>
+#include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
@@ -46,8 +47,8 @@
 /* More than any command needs */
 #define COMMAND_SIZE	128
 
-/* No memory that any machine has preserved */
-#define NOWHERE		0xdead000
+/* Where no machine has memory */
+#define NOWHERE		BIT_ULL(51)
 
 static char *read_command(const char __user *buf, size_t count)
 {

@@ -5,9 +5,8 @@
  * Each is tried from a cold boot, which a broken handover makes: what is made
  * anew lies in scratch, and the kernel warns that it cannot be handed on.
  *
- * needs memory: 256M
  * needs cmdline: test_kho.max_mem=0 reserve_mem=40M:4K:region
- * needs log: WARNING: .* at kho_preserve_pages
+ * needs log: WARNING: .* at kho_(preserve_pages|hits_scratch)
  * needs log: Call Trace:
  */
 #include <sys/mman.h>

@@ -18,7 +18,7 @@ static const struct {
 	{ "count broken", -EINVAL, 0,
 	  "session [broken] is broken" },
 	{ "files broken", -EINVAL, 0,
-	  "block at 0x000000000dead000 is not a preserved page" },
+	  "block at 0x0008000000000000 is not a preserved page" },
 	{ "handler broken", 0, -EPROTONOSUPPORT,
 	  "no handler for 'memfd-v3' yet" },
 };
