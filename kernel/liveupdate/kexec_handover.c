@@ -809,10 +809,21 @@ static int __init kho_take_over_range(unsigned long key, void *data)
 
 	phys = kho_radix_decode_key(key, &order);
 	size = PAGE_SIZE << order;
-	if (!kho_in_memory(phys, size) || kho_scratch_overlap(phys, size)) {
+	if (!kho_in_memory(phys, size)) {
 		pr_err("preserved memory map has a bad range at %pa, order %u\n",
 		       &phys, order);
 		return -EINVAL;
+	}
+
+	/*
+	 * Linux 7.3 hands over a reserve_mem region that it had to make in
+	 * scratch. It may have been written over by now: it is not restored, but
+	 * that is no reason to lose everything else.
+	 */
+	if (kho_scratch_overlap(phys, size)) {
+		pr_warn("preserved range at %pa, order %u, lies in scratch and is lost\n",
+			&phys, order);
+		return 0;
 	}
 
 	kho_init_struct_pages(PHYS_PFN(phys), order);
