@@ -112,6 +112,8 @@ static const void *kho_in_fdt(void)
  */
 bool is_kho_boot(void)
 {
+	KUNIT_STATIC_STUB_REDIRECT(is_kho_boot);
+
 	return kho_in.fdt_phys;
 }
 EXPORT_SYMBOL_GPL(is_kho_boot);

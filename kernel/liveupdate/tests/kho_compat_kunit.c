@@ -9,6 +9,7 @@
  * virtual machine.
  */
 
+#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/compat.h>
@@ -868,6 +869,39 @@ static void nothing_to_read_without_handover(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOENT, kho_component_readable(&kho_block_component));
 }
 
+static bool handover_stub(void)
+{
+	return true;
+}
+
+static void errors_of_statuses(struct kunit *test)
+{
+	static const struct {
+		enum kho_compat_status status;
+		int component, object;
+	} cases[] = {
+		{ KHO_COMPAT_NONE, -ENOENT, -ENOENT },
+		{ KHO_COMPAT_OK, 0, 0 },
+		{ KHO_COMPAT_ABSENT, -ENOENT, -EPROTONOSUPPORT },
+		{ KHO_COMPAT_TOO_OLD, -EPROTONOSUPPORT, -EPROTONOSUPPORT },
+		{ KHO_COMPAT_TOO_NEW, -EPROTONOSUPPORT, -EPROTONOSUPPORT },
+		{ KHO_COMPAT_MALFORMED, -EBADMSG, -EBADMSG },
+	};
+	struct kho_component c = { .name = "any", .version = 1 };
+
+	kunit_activate_static_stub(test, is_kho_boot, handover_stub);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		c.status = cases[i].status;
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].component,
+				    kho_component_readable(&c), "status %s",
+				    kho_compat_status_name(c.status));
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].object,
+				    kho_object_readable(&c), "status %s",
+				    kho_compat_status_name(c.status));
+	}
+}
+
 static void status_names(struct kunit *test)
 {
 	KUNIT_EXPECT_STREQ(test, "none", kho_compat_status_name(KHO_COMPAT_NONE));
@@ -901,6 +935,7 @@ static struct kunit_case compat_cases[] = {
 	KUNIT_CASE(write_and_read),
 	KUNIT_CASE(holes_in_table),
 	KUNIT_CASE(nothing_to_read_without_handover),
+	KUNIT_CASE(errors_of_statuses),
 	KUNIT_CASE(status_names),
 	{}
 };
