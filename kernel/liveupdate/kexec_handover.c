@@ -762,6 +762,28 @@ static bool __init kho_in_memory(phys_addr_t phys, phys_addr_t size)
 }
 
 /**
+ * kho_tree_node_valid - can this be a node of the preserved memory map?
+ * @phys: its physical address, not read yet.
+ * @nr: how many nodes the walk has seen, this one included.
+ *
+ * A tree has a fixed depth, but if its tables name the same nodes over and over
+ * a walk takes forever: it never has more nodes than there are pages.
+ *
+ * Context: memblock knows all memory.
+ * Return: %true if the node can be read.
+ */
+bool __init kho_tree_node_valid(phys_addr_t phys, unsigned long nr)
+{
+	if (kho_in_memory(phys, PAGE_SIZE) &&
+	    nr <= PHYS_PFN(memblock_phys_mem_size()))
+		return true;
+
+	pr_err("preserved memory map has a bad node at %pa, number %lu\n",
+	       &phys, nr);
+	return false;
+}
+
+/**
  * kho_memory_init_early - open the preserved memory map
  *
  * Context: memblock knows all memory, nothing large has been allocated yet.
@@ -819,8 +841,8 @@ static int __init kho_take_over_range(unsigned long key, void *data)
 
 	/*
 	 * Linux 7.3 hands over a reserve_mem region that it had to make in
-	 * scratch. It may have been written over by now: it is not restored, but
-	 * that is no reason to lose everything else.
+	 * scratch. It may have been written over by now and cannot be restored,
+	 * but that is no reason to lose everything else.
 	 */
 	if (kho_scratch_overlap(phys, size)) {
 		pr_warn("preserved range at %pa, order %u, lies in scratch and is lost\n",
@@ -836,14 +858,30 @@ static int __init kho_take_over_range(unsigned long key, void *data)
 	       memblock_reserved_mark_noinit(phys, size);
 }
 
+static int __init kho_take_over_node(phys_addr_t phys, void *data)
+{
+	unsigned long *nodes = data;
+
+	return kho_tree_node_valid(phys, ++*nodes) ? 0 : -EINVAL;
+}
+
 static int __init kho_take_over_memory(void)
 {
 	const struct kho_radix_walk_cb cb = {
 		.leaf = kho_take_over_range,
+		.node = kho_take_over_node,
 	};
+	unsigned long nodes = 0;
 	int err;
 
-	err = kho_radix_walk_tree(&kho_in_map, &cb, NULL);
+	err = kho_radix_walk_tree(&kho_in_map, &cb, &nodes);
+
+	/* It is read for as long as this kernel runs */
+	if (!err && kho_preserved_order(kho_in.fdt_phys) < 0) {
+		pr_err("the FDT at %pa is not preserved itself\n",
+		       &kho_in.fdt_phys);
+		err = -EINVAL;
+	}
 	if (err) {
 		pr_err("preserved memory not taken over: %pe\n", ERR_PTR(err));
 		kho_drop_handover();

@@ -50,6 +50,9 @@ extern struct kho_component memblock_kho_component;
 extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
 
+/* kexec_handover.c; for scratch */
+bool kho_tree_node_valid(phys_addr_t phys, unsigned long nr);
+
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
 int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data);

@@ -158,12 +158,17 @@ undo:
  * @count: number of entries that it must still have room for.
  *
  * Blocks go from the end, whatever they hold: an owner that removes entries
- * must close the gaps, or remove the last entries first.
+ * must close the gaps, or remove the last entries first. Blocks of the previous
+ * kernel stay until kho_block_set_destroy(), because readers keep pointers to
+ * what they have read.
  *
  * Context: under the lock of the owner.
  */
 void kho_block_set_shrink(struct kho_block_set *bs, u64 count)
 {
+	if (bs->incoming)
+		return;
+
 	while (bs->nblocks && (bs->nblocks - 1) * bs->count_per_block >= count)
 		kho_block_drop_last(bs);
 }

@@ -69,16 +69,20 @@ static phys_addr_t scratch_pernode __initdata;
 static int __init scratch_parse_percent(const char *arg, size_t digits)
 {
 	char number[sizeof("4294967295")];
+	unsigned int percent;
 	int err;
 
 	if (digits >= sizeof(number))
 		return -EINVAL;
 
 	strscpy(number, arg, digits + 1);
-	err = kstrtouint(number, 10, &scratch_percent);
-	if (!err)
-		pr_notice("%u%% of early allocations\n", scratch_percent);
-	return err;
+	err = kstrtouint(number, 10, &percent);
+	if (err || !percent)
+		return -EINVAL;
+
+	scratch_percent = percent;
+	pr_notice("%u%% of early allocations\n", percent);
+	return 0;
 }
 
 static int __init scratch_parse_sizes(char *arg)
@@ -415,6 +419,7 @@ void __init kho_scratch_forget(void)
 struct scratch_pieces {
 	unsigned long *busy;
 	unsigned long nr;
+	unsigned long nodes;	/* of the tree, seen so far */
 };
 
 static void __init scratch_mark_busy(struct scratch_pieces *pieces,
@@ -439,7 +444,12 @@ static int __init scratch_busy_key(unsigned long key, void *data)
 /* The nodes are not preserved, but the tree is still to be read again */
 static int __init scratch_busy_node(phys_addr_t phys, void *data)
 {
-	scratch_mark_busy(data, phys, phys + PAGE_SIZE - 1);
+	struct scratch_pieces *pieces = data;
+
+	if (!kho_tree_node_valid(phys, ++pieces->nodes))
+		return -EINVAL;
+
+	scratch_mark_busy(pieces, phys, phys + PAGE_SIZE - 1);
 	return 0;
 }
 
