@@ -893,7 +893,8 @@ static int __init kho_take_over_memory(void)
 /**
  * kho_memory_init - keep preserved memory out of the page allocator
  *
- * Without a handover, sets scratch areas aside instead.
+ * Without a handover, or if it turns out to be unusable, sets scratch areas
+ * aside instead.
  *
  * Context: as late as possible while memblock still allocates.
  */

@@ -19,7 +19,6 @@ struct resource;
 
 /* kho_radix.c; for its own use and for tests that make allocations fail */
 struct kho_radix_node *kho_radix_alloc_node(void);
-void kho_radix_free_node(struct kho_radix_node *node);
 
 /* kho_scratch.c; for the core and debugfs */
 extern struct kho_scratch *kho_scratch;

@@ -70,10 +70,8 @@ struct kho_radix_node __ref *kho_radix_alloc_node(void)
 	return (void *)get_zeroed_page(GFP_KERNEL);
 }
 
-void __ref kho_radix_free_node(struct kho_radix_node *node)
+static void __ref kho_radix_free_node(struct kho_radix_node *node)
 {
-	KUNIT_STATIC_STUB_REDIRECT(kho_radix_free_node, node);
-
 	if (slab_is_available())
 		free_page((unsigned long)node);
 	else

@@ -321,8 +321,9 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
  *
  * The whole list of chunks is checked and the area mapped before the first
  * page is taken over: if anything is wrong with it, or memory is short, all of
- * it stays reserved. On success the chunks are freed and the area is the
- * caller's, to be freed with vfree(); it has another address than before.
+ * it stays reserved, and nothing of it is ever freed. On success the chunks
+ * are freed and the area is the caller's, to be freed with vfree(); it has
+ * another address than before.
  *
  * Context: may sleep.
  * Return: start of the area, %NULL on failure; the log says what was wrong
