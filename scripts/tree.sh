@@ -110,7 +110,7 @@ list_removed()
 if ! cmp -s "$build/base.source" "$build/linux.source"; then
 	say "copying the base tree to $linux"
 	rm -rf "$linux" "$linux.new" "$manifest" "$build/linux.source"
-	cp -a "$base" "$linux.new"
+	cp -a "$base/." "$linux.new"
 	mv "$linux.new" "$linux"
 	cp "$build/base.source" "$build/linux.source"
 	: >"$manifest"
