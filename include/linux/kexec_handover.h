@@ -55,6 +55,9 @@ void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 void kho_memory_init_early(void);
 void kho_memory_init(void);
 
+bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
+			  unsigned long end);
+
 bool kho_scratch_overlap(phys_addr_t phys, size_t size);
 
 /*
@@ -154,6 +157,13 @@ static inline void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 				phys_addr_t scratch_phys, u64 scratch_len) { }
 static inline void kho_memory_init_early(void) { }
 static inline void kho_memory_init(void) { }
+
+static inline bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
+					unsigned long end)
+{
+	*to = end;
+	return *from < end;
+}
 
 static inline bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 {

@@ -3,10 +3,11 @@
  * Kexec Handover core - the FDT handover and preserved ranges of pages.
  *
  * Owns the FDT that goes to the next kernel and the one that came from the
- * previous one, the named subtrees in them, the preserved memory map, and the
- * way of preserved pages through memblock back to their users. The tree that
- * holds the map is kho_radix.c, scratch is kho_scratch.c; vmalloc areas and
- * blocks are built on top of this file, which knows nothing of them.
+ * previous one, the named subtrees in them, the preserved memory map, and how
+ * preserved pages get back to their users. The tree that holds the map is
+ * kho_radix.c, scratch is kho_scratch.c, and how pages stay preserved while the
+ * next kernel boots is kho_takeover.c; vmalloc areas and blocks are built on top
+ * of this file, which knows nothing of them.
  *
  * The layout is in linux/kho/abi/kexec_handover.h.
  */
@@ -42,13 +43,6 @@
 #include "../../mm/mm_init.h"
 #include "../kexec_internal.h"
 #include "kexec_handover_internal.h"
-
-/*
- * What page->private of the first page of a preserved range says until the
- * range is restored: this in the upper half, the order of the range in the
- * lower. Pages that are not the start of a preserved range never match.
- */
-#define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
 
 static bool kho_enable __ro_after_init =
 	IS_ENABLED(CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT);
@@ -309,11 +303,6 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
 /* Preserved memory: after kexec */
 
-static unsigned long kho_page_info(unsigned int order)
-{
-	return KHO_PAGE_MAGIC << 32 | order;
-}
-
 /**
  * kho_preserved_order - is there a preserved range that is still to be restored?
  * @phys: where it would start, any value.
@@ -321,7 +310,7 @@ static unsigned long kho_page_info(unsigned int order)
  * For whoever is about to follow an address that the previous kernel wrote: it
  * leads to memory that was preserved, or this returns an error.
  *
- * Context: any, after kho_memory_init().
+ * Context: any, once all struct pages are there: initcalls, early ones excepted.
  * Return: the order of the range that starts at @phys; -EINVAL if @phys is not
  * the address of a page; -ENOENT if no range starts there, or if it has been
  * restored.
@@ -335,6 +324,10 @@ int kho_preserved_order(phys_addr_t phys)
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
 	if (!page || page_private(page) >> 32 != KHO_PAGE_MAGIC)
+		return -ENOENT;
+
+	/* This kernel or its firmware uses the page for something else */
+	if (PageReserved(page))
 		return -ENOENT;
 
 	return lower_32_bits(page_private(page));
@@ -447,7 +440,7 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
  * @phys: physical address of the first one.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *
- * Context: any.
+ * Context: as kho_preserved_order().
  * Return: the first page, each with one reference that is the caller's; %NULL
  * if that is not what was preserved, or if any of it has been restored. Then
  * nothing of it reaches the page allocator.
@@ -725,62 +718,13 @@ void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 	kho_in.fdt_phys = fdt_phys;
 }
 
-/*
- * Go on as on a cold boot. What has been reserved stays so, the rest of what
- * the previous kernel preserved is not protected any more.
- */
+/* Go on as on a cold boot: what was preserved is not protected any more */
 static void __init kho_drop_handover(void)
 {
 	kho_in.fdt_phys = 0;
 	kho_in_map.root = NULL;
 	kho_scratch_forget();
 	memblock_clear_kho_scratch_only();
-}
-
-/* Is this a range of whole pages in the memory of one node? */
-static bool __init kho_in_memory(phys_addr_t phys, phys_addr_t size)
-{
-	unsigned long pfn = PHYS_PFN(phys), end = PHYS_PFN(phys + size);
-	unsigned long region_start, region_end;
-	int first_nid = NUMA_NO_NODE;
-
-	if (!PAGE_ALIGNED(phys) || end <= pfn)
-		return false;
-
-	/* Memory of one node may be several regions with different flags */
-	for (; pfn < end; pfn = region_end) {
-		int nid = memblock_search_pfn_nid(pfn, &region_start, &region_end);
-
-		if (nid < 0 || region_end <= pfn)
-			return false;
-		if (first_nid != NUMA_NO_NODE && nid != first_nid)
-			return false;
-		first_nid = nid;
-	}
-
-	return true;
-}
-
-/**
- * kho_tree_node_valid - can this be a node of the preserved memory map?
- * @phys: its physical address, not read yet.
- * @nr: how many nodes the walk has seen, this one included.
- *
- * A tree has a fixed depth, but if its tables name the same nodes over and over
- * a walk takes forever: it never has more nodes than there are pages.
- *
- * Context: memblock knows all memory.
- * Return: %true if the node can be read.
- */
-bool __init kho_tree_node_valid(phys_addr_t phys, unsigned long nr)
-{
-	if (kho_in_memory(phys, PAGE_SIZE) &&
-	    nr <= PHYS_PFN(memblock_phys_mem_size()))
-		return true;
-
-	pr_err("preserved memory map has a bad node at %pa, number %lu\n",
-	       &phys, nr);
-	return false;
 }
 
 /**
@@ -798,9 +742,9 @@ void __init kho_memory_init_early(void)
 
 	kho_scratch_adopt();
 
-	if (!kho_in_memory(kho_in.fdt_phys, PAGE_SIZE) ||
+	if (!kho_in_memory(kho_in.fdt_phys) ||
 	    kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) ||
-	    !kho_in_memory(map, PAGE_SIZE)) {
+	    !kho_in_memory(map)) {
 		pr_err("preserved memory map not found, handover dropped\n");
 		kho_drop_handover();
 		return;
@@ -810,84 +754,19 @@ void __init kho_memory_init_early(void)
 	kho_scratch_extend(&kho_in_map);
 }
 
-/*
- * Struct pages are not initialized yet where that is deferred, and must not be
- * once they carry what kho_restore_folio() looks for: the range is marked
- * noinit in memblock below.
- */
-static void __init kho_init_struct_pages(unsigned long pfn, unsigned int order)
-{
-	int nid = early_pfn_to_nid(pfn);
-
-	if (!IS_ENABLED(CONFIG_DEFERRED_STRUCT_PAGE_INIT))
-		return;
-
-	for (unsigned long i = 0; i < BIT(order); i++)
-		init_deferred_page(pfn + i, nid);
-}
-
-static int __init kho_take_over_range(unsigned long key, void *data)
-{
-	phys_addr_t phys, size;
-	unsigned int order;
-
-	phys = kho_radix_decode_key(key, &order);
-	size = PAGE_SIZE << order;
-	if (!kho_in_memory(phys, size)) {
-		pr_err("preserved memory map has a bad range at %pa, order %u\n",
-		       &phys, order);
-		return -EINVAL;
-	}
-
-	/*
-	 * Linux 7.3 hands over a reserve_mem region that it had to make in
-	 * scratch. It may have been written over by now and cannot be restored,
-	 * but that is no reason to lose everything else.
-	 */
-	if (kho_scratch_overlap(phys, size)) {
-		pr_warn("preserved range at %pa, order %u, lies in scratch and is lost\n",
-			&phys, order);
-		return 0;
-	}
-
-	kho_init_struct_pages(PHYS_PFN(phys), order);
-	set_page_private(phys_to_page(phys), kho_page_info(order));
-	atomic_long_add(BIT(order), &kho_in.held);
-
-	return memblock_reserve(phys, size) ?:
-	       memblock_reserved_mark_noinit(phys, size);
-}
-
-static int __init kho_take_over_node(phys_addr_t phys, void *data)
-{
-	unsigned long *nodes = data;
-
-	return kho_tree_node_valid(phys, ++*nodes) ? 0 : -EINVAL;
-}
-
 static int __init kho_take_over_memory(void)
 {
-	const struct kho_radix_walk_cb cb = {
-		.leaf = kho_take_over_range,
-		.node = kho_take_over_node,
-	};
-	unsigned long nodes = 0;
-	int err;
+	unsigned long pages;
+	int err = kho_take_over(&kho_in_map, kho_in.fdt_phys, &pages);
 
-	err = kho_radix_walk_tree(&kho_in_map, &cb, &nodes);
-
-	/* It is read for as long as this kernel runs */
-	if (!err && kho_preserved_order(kho_in.fdt_phys) < 0) {
-		pr_err("the FDT at %pa is not preserved itself\n",
-		       &kho_in.fdt_phys);
-		err = -EINVAL;
-	}
 	if (err) {
 		pr_err("preserved memory not taken over: %pe\n", ERR_PTR(err));
 		kho_drop_handover();
+		return err;
 	}
 
-	return err;
+	atomic_long_set(&kho_in.held, pages);
+	return 0;
 }
 
 /**

@@ -20,6 +20,10 @@ struct resource;
 /* kho_radix.c; for its own use and for tests that make allocations fail */
 struct kho_radix_node *kho_radix_alloc_node(void);
 
+/* kho_radix.c; for the core, which holds the lock of the tree */
+int __kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key);
+void __kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key);
+
 /* kho_scratch.c; for the core and debugfs */
 extern struct kho_scratch *kho_scratch;
 extern unsigned int kho_scratch_cnt;
@@ -27,7 +31,7 @@ extern unsigned int kho_scratch_cnt;
 int kho_scratch_accept(phys_addr_t phys, u64 len);
 void kho_scratch_adopt(void);
 void kho_scratch_forget(void);
-void kho_scratch_extend(struct kho_radix_tree *preserved);
+void kho_scratch_extend(struct kho_radix_tree *map);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
@@ -49,8 +53,37 @@ extern struct kho_component memblock_kho_component;
 extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
 
-/* kexec_handover.c; for scratch */
-bool kho_tree_node_valid(phys_addr_t phys, unsigned long nr);
+/* kho_takeover.c; for the core and scratch, and for tests */
+
+/* Ranges of one order, side by side: page frames from pfn up to end */
+struct kho_run {
+	unsigned long pfn;
+	unsigned long end;
+	unsigned int order;
+};
+
+typedef int (*kho_run_fn)(const struct kho_run *run, void *data);
+typedef void (*kho_node_fn)(phys_addr_t phys, void *data);
+
+unsigned long kho_keys_to_run(unsigned long first, unsigned long nr,
+			      struct kho_run *run);
+int kho_walk_map(struct kho_radix_tree *map, kho_run_fn run, kho_node_fn node,
+		 void *data);
+bool kho_in_memory(phys_addr_t phys);
+int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
+		  unsigned long *pages);
+
+/*
+ * What page->private of the first page of a preserved range says until the
+ * range is restored: this in the upper half, the order of the range in the
+ * lower. Pages that are not the start of a preserved range never match.
+ */
+#define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
+
+static inline unsigned long kho_page_info(unsigned int order)
+{
+	return KHO_PAGE_MAGIC << 32 | order;
+}
 
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);

@@ -20,6 +20,7 @@
 #include <linux/kho/abi/radix_tree.h>
 #include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
+#include <linux/lockdep.h>
 #include <linux/memblock.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -135,6 +136,7 @@ int kho_radix_init_tree(struct kho_radix_tree *tree, struct kho_radix_node *root
 {
 	mutex_init(&tree->lock);
 	tree->root = root ?: kho_radix_alloc_node();
+	tree->leaf = NULL;
 
 	return tree->root ? 0 : -ENOMEM;
 }
@@ -154,8 +156,70 @@ void kho_radix_destroy_tree(struct kho_radix_tree *tree)
 
 	kho_radix_free_branch(tree->root, KHO_RADIX_TOP_LEVEL);
 	tree->root = NULL;
+	tree->leaf = NULL;
 }
 EXPORT_SYMBOL_GPL(kho_radix_destroy_tree);
+
+/* The lowest node on the way to @key that there is; *@level says how low */
+static struct kho_radix_node *kho_radix_descend(const struct kho_radix_tree *tree,
+						unsigned long key,
+						unsigned int *level)
+{
+	struct kho_radix_node *node = tree->root;
+
+	for (*level = KHO_RADIX_TOP_LEVEL; *level; --*level) {
+		u64 below = *kho_radix_slot(node, *level, key);
+
+		if (!below)
+			break;
+		node = phys_to_virt(below);
+	}
+
+	return node;
+}
+
+/* Keys come in neighbourhoods, so most are found in the bitmap used last */
+static bool kho_radix_cursor_hits(const struct kho_radix_tree *tree,
+				  unsigned long key)
+{
+	return tree->leaf && tree->leaf_index == key >> KHO_BITMAP_SIZE_LOG2;
+}
+
+static void kho_radix_move_cursor(struct kho_radix_tree *tree,
+				  struct kho_radix_node *leaf, unsigned long key)
+{
+	tree->leaf = (struct kho_radix_leaf *)leaf;
+	tree->leaf_index = key >> KHO_BITMAP_SIZE_LOG2;
+}
+
+/* kho_radix_add_key() for callers that hold @tree->lock */
+int __kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
+{
+	struct kho_radix_node *node, *branch;
+	unsigned int level;
+
+	lockdep_assert_held(&tree->lock);
+
+	if (!kho_radix_cursor_hits(tree, key)) {
+		if (WARN_ON_ONCE(!tree->root))
+			return -EINVAL;
+		if (!kho_radix_key_valid(key))
+			return -ERANGE;
+
+		node = kho_radix_descend(tree, key, &level);
+		if (level) {
+			branch = kho_radix_new_branch(key, level - 1);
+			if (!branch)
+				return -ENOMEM;
+			*kho_radix_slot(node, level, key) = virt_to_phys(branch);
+			return 0;
+		}
+		kho_radix_move_cursor(tree, node, key);
+	}
+
+	__set_bit(kho_radix_bit(key), tree->leaf->bitmap);
+	return 0;
+}
 
 /**
  * kho_radix_add_key - put a key into a tree
@@ -170,32 +234,32 @@ EXPORT_SYMBOL_GPL(kho_radix_destroy_tree);
  */
 int kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
 {
-	struct kho_radix_node *node = tree->root;
-
-	if (WARN_ON_ONCE(!node))
-		return -EINVAL;
-	if (!kho_radix_key_valid(key))
-		return -ERANGE;
-
 	guard(mutex)(&tree->lock);
 
-	for (unsigned int level = KHO_RADIX_TOP_LEVEL; level; level--) {
-		u64 *slot = kho_radix_slot(node, level, key);
-
-		if (!*slot) {
-			node = kho_radix_new_branch(key, level - 1);
-			if (!node)
-				return -ENOMEM;
-			*slot = virt_to_phys(node);
-			return 0;
-		}
-		node = phys_to_virt(*slot);
-	}
-
-	__set_bit(kho_radix_bit(key), ((struct kho_radix_leaf *)node)->bitmap);
-	return 0;
+	return __kho_radix_add_key(tree, key);
 }
 EXPORT_SYMBOL_GPL(kho_radix_add_key);
+
+/* kho_radix_del_key() for callers that hold @tree->lock */
+void __kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
+{
+	struct kho_radix_node *node;
+	unsigned int level;
+
+	lockdep_assert_held(&tree->lock);
+
+	if (!kho_radix_cursor_hits(tree, key)) {
+		if (WARN_ON_ONCE(!tree->root || !kho_radix_key_valid(key)))
+			return;
+
+		node = kho_radix_descend(tree, key, &level);
+		if (WARN_ON(level))
+			return;
+		kho_radix_move_cursor(tree, node, key);
+	}
+
+	WARN_ON(!__test_and_clear_bit(kho_radix_bit(key), tree->leaf->bitmap));
+}
 
 /**
  * kho_radix_del_key - take a key out of a tree
@@ -209,33 +273,19 @@ EXPORT_SYMBOL_GPL(kho_radix_add_key);
  */
 void kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
 {
-	struct kho_radix_node *node = tree->root;
-
-	if (WARN_ON_ONCE(!node || !kho_radix_key_valid(key)))
-		return;
-
 	guard(mutex)(&tree->lock);
 
-	for (unsigned int level = KHO_RADIX_TOP_LEVEL; level; level--) {
-		u64 *slot = kho_radix_slot(node, level, key);
-
-		if (WARN_ON(!*slot))
-			return;
-		node = phys_to_virt(*slot);
-	}
-
-	WARN_ON(!__test_and_clear_bit(kho_radix_bit(key),
-				      ((struct kho_radix_leaf *)node)->bitmap));
+	__kho_radix_del_key(tree, key);
 }
 EXPORT_SYMBOL_GPL(kho_radix_del_key);
 
 static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long first,
 				 const struct kho_radix_walk_cb *cb, void *data)
 {
-	unsigned long bit;
+	unsigned long bit, end;
 	int err;
 
-	if (!cb->leaf)
+	if (!cb->keys)
 		return 0;
 
 	/* The tree has room for more bits than keys have */
@@ -245,8 +295,8 @@ static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long firs
 		return -EBADMSG;
 	}
 
-	for_each_set_bit(bit, leaf->bitmap, BIT(KHO_BITMAP_SIZE_LOG2)) {
-		err = cb->leaf(first | bit, data);
+	for_each_set_bitrange(bit, end, leaf->bitmap, BIT(KHO_BITMAP_SIZE_LOG2)) {
+		err = cb->keys(first | bit, end - bit, data);
 		if (err)
 			return err;
 	}

@@ -419,43 +419,29 @@ void __init kho_scratch_forget(void)
 struct scratch_pieces {
 	unsigned long *busy;
 	unsigned long nr;
-	unsigned long nodes;	/* of the tree, seen so far */
 };
 
-static void __init scratch_mark_busy(struct scratch_pieces *pieces,
-				     phys_addr_t start, phys_addr_t last)
+static int __init scratch_busy_run(const struct kho_run *run, void *data)
 {
-	unsigned long first = start / SCRATCH_PIECE;
-	unsigned long end = min_t(u64, last / SCRATCH_PIECE + 1, pieces->nr);
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+	struct scratch_pieces *pieces = data;
+	unsigned long first = run->pfn / piece_pages;
 
-	if (first < end)
-		bitmap_set(pieces->busy, first, end - first);
-}
-
-static int __init scratch_busy_key(unsigned long key, void *data)
-{
-	unsigned int order;
-	phys_addr_t phys = kho_radix_decode_key(key, &order);
-
-	scratch_mark_busy(data, phys, phys + (PAGE_SIZE << order) - 1);
+	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
 	return 0;
 }
 
-/* The nodes are not preserved, but the tree is still to be read again */
-static int __init scratch_busy_node(phys_addr_t phys, void *data)
+/* The nodes are not preserved, but the map is still to be read again */
+static void __init scratch_busy_node(phys_addr_t phys, void *data)
 {
 	struct scratch_pieces *pieces = data;
 
-	if (!kho_tree_node_valid(phys, ++pieces->nodes))
-		return -EINVAL;
-
-	scratch_mark_busy(pieces, phys, phys + PAGE_SIZE - 1);
-	return 0;
+	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
 }
 
 /**
  * kho_scratch_extend - treat free gigabytes as scratch
- * @preserved: the preserved memory map.
+ * @map: the preserved memory map.
  *
  * The areas that the previous kernel set aside may be too small for what this
  * one allocates before its page allocator is up, struct pages above all. Every
@@ -466,12 +452,8 @@ static int __init scratch_busy_node(phys_addr_t phys, void *data)
  * firmware is known, because efi_init() drops what it does not know and this
  * is more than scratch.
  */
-void __init kho_scratch_extend(struct kho_radix_tree *preserved)
+void __init kho_scratch_extend(struct kho_radix_tree *map)
 {
-	const struct kho_radix_walk_cb cb = {
-		.leaf = scratch_busy_key,
-		.node = scratch_busy_node,
-	};
 	phys_addr_t end = memblock_end_of_DRAM();
 	struct scratch_pieces pieces = {
 		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
@@ -486,7 +468,7 @@ void __init kho_scratch_extend(struct kho_radix_tree *preserved)
 		return;
 	}
 
-	err = kho_radix_walk_tree(preserved, &cb, &pieces);
+	err = kho_walk_map(map, scratch_busy_run, scratch_busy_node, &pieces);
 	for_each_clear_bitrange(from, to, pieces.busy, pieces.nr) {
 		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
 		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);

@@ -15,21 +15,29 @@
 
 #include <asm/page.h>
 
+struct kho_radix_leaf;
 struct kho_radix_node;
 
 /**
  * struct kho_radix_tree - handle of a tree
  * @root: topmost node, in the direct map.
+ * @leaf: the bitmap that was used last, %NULL at first. It stays valid because
+ *	no node is freed before the whole tree is.
+ * @leaf_index: which one that is, counted in bitmaps from key 0.
  * @lock: serialises everything that reads or changes the tree.
  */
 struct kho_radix_tree {
 	struct kho_radix_node *root;
-	struct mutex lock;	/* the nodes, too */
+	struct kho_radix_leaf *leaf;
+	unsigned long leaf_index;
+	struct mutex lock;	/* all of the above, and the nodes */
 };
 
 /**
  * struct kho_radix_walk_cb - what a walk calls
- * @leaf: called for each key, in ascending order; may be %NULL.
+ * @keys: called with the first of @nr keys that follow one another, in ascending
+ *	order. Neighbours in the next bitmap come in a call of their own. May be
+ *	%NULL.
  * @node: called with the physical address of each node before the node is read,
  *	so it can keep the walk away from an address that makes no sense; may
  *	be %NULL.
@@ -37,7 +45,7 @@ struct kho_radix_tree {
  * The walk stops at the first callback that returns something other than 0.
  */
 struct kho_radix_walk_cb {
-	int (*leaf)(unsigned long key, void *data);
+	int (*keys)(unsigned long first, unsigned long nr, void *data);
 	int (*node)(phys_addr_t phys, void *data);
 };
 

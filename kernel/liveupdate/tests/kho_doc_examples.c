@@ -447,11 +447,12 @@ static int node_restore(phys_addr_t phys, void *data)
 	return kho_restore_pages(phys, 1) ? 0 : -EINVAL;
 }
 
-static int key_read(unsigned long key, void *data)
+static int keys_read(unsigned long first, unsigned long nr, void *data)
 {
 	u64 *sum = data;
 
-	*sum += key;
+	for (; nr; nr--)
+		*sum += first++;
 	return 0;
 }
 
@@ -459,7 +460,7 @@ static int key_read(unsigned long key, void *data)
 static int tree_restore(u64 root, u64 *sum)
 {
 	const struct kho_radix_walk_cb cb = {
-		.leaf = key_read,
+		.keys = keys_read,
 		.node = node_restore,
 	};
 	struct kho_radix_tree tree;

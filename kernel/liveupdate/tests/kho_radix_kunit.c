@@ -97,13 +97,15 @@ static void radix_test_exit(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, kho_kunit_in_use(test, &rt->nodes));
 }
 
-static int note_key(unsigned long key, void *data)
+static int note_keys(unsigned long first, unsigned long nr, void *data)
 {
 	struct walk *walk = data;
 
-	if (walk->nr_keys == MAX_KEYS)
-		return -EOVERFLOW;
-	walk->keys[walk->nr_keys++] = key;
+	for (; nr; nr--) {
+		if (walk->nr_keys == MAX_KEYS)
+			return -EOVERFLOW;
+		walk->keys[walk->nr_keys++] = first++;
+	}
 	return 0;
 }
 
@@ -118,7 +120,7 @@ static int note_node(phys_addr_t phys, void *data)
 }
 
 static const struct kho_radix_walk_cb note_all = {
-	.leaf = note_key,
+	.keys = note_keys,
 	.node = note_node,
 };
 
@@ -579,7 +581,7 @@ static void node_callback(struct kunit *test)
 
 static void one_callback(struct kunit *test)
 {
-	const struct kho_radix_walk_cb keys_only = { .leaf = note_key };
+	const struct kho_radix_walk_cb keys_only = { .keys = note_keys };
 	const struct kho_radix_walk_cb nodes_only = { .node = note_node };
 	const struct kho_radix_walk_cb neither = {};
 	struct radix_test *rt = test->priv;
@@ -614,7 +616,7 @@ static int stop_walk(struct stopper *stopper)
 	return --stopper->calls_left ? 0 : stopper->value;
 }
 
-static int stop_at_key(unsigned long key, void *data)
+static int stop_at_keys(unsigned long first, unsigned long nr, void *data)
 {
 	return stop_walk(data);
 }
@@ -636,10 +638,10 @@ static void expect_stop(struct kunit *test, const struct kho_radix_walk_cb *cb,
 
 static void walk_stops(struct kunit *test)
 {
-	const struct kho_radix_walk_cb keys = { .leaf = stop_at_key };
+	const struct kho_radix_walk_cb keys = { .keys = stop_at_keys };
 	const struct kho_radix_walk_cb nodes = { .node = stop_at_node };
-	/* Two bitmaps below one table, one far away. */
-	const unsigned long all[] = { 1, 2, 0x8000, 0x8001, 1UL << 51 };
+	/* Two bitmaps below one table, one far away; no key next to another. */
+	const unsigned long all[] = { 1, 3, 0x8000, 0x8002, 1UL << 51 };
 	const int nr_nodes = NR_LEVELS + 1 + NR_TABLES;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++)

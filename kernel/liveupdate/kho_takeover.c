@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO take-over - preserved memory while this kernel boots.
+ *
+ * Owns the way through the previous kernel's preserved memory map: what of it
+ * makes sense, which page frames must not reach the page allocator until their
+ * users ask for them, and the marks by which the core finds a range later. The
+ * map itself is not kept: its nodes are free memory like any other.
+ *
+ * What is preserved may lie in a million pieces, far more than memblock can
+ * reserve one by one. So they become a bitmap of page frames, which those who
+ * release memory to the page allocator look into.
+ */
+
+#define pr_fmt(fmt) "KHO: " fmt
+
+#include <linux/bitmap.h>
+#include <linux/find.h>
+#include <linux/init.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/radix_tree.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+#include <linux/sched/clock.h>
+#include <linux/timex.h>
+
+#include "../../mm/mm_init.h"
+#include "kexec_handover_internal.h"
+
+/* Page frames in a piece of the bitmap, which fills one page */
+#define KHO_CHUNK_PAGES	(PAGE_SIZE * BITS_PER_BYTE)
+
+/*
+ * Which page frames are preserved; chunks[pfn / KHO_CHUNK_PAGES] is NULL where
+ * none is. Written before there is more than one CPU, read until all memory
+ * that is free has been released.
+ */
+static struct {
+	unsigned long **chunks;
+	unsigned long nr;
+} kho_frames __initdata;
+
+static unsigned long __init kho_next_frame(unsigned long pfn, unsigned long end,
+					   bool preserved)
+{
+	while (pfn < end) {
+		unsigned long index = pfn / KHO_CHUNK_PAGES;
+		unsigned long base = index * KHO_CHUNK_PAGES;
+		unsigned long stop = min(end, base + KHO_CHUNK_PAGES);
+		unsigned long *chunk, bit;
+
+		if (index >= kho_frames.nr)
+			return preserved ? end : pfn;
+
+		chunk = kho_frames.chunks[index];
+		if (chunk)
+			bit = preserved ?
+			      find_next_bit(chunk, stop - base, pfn - base) :
+			      find_next_zero_bit(chunk, stop - base, pfn - base);
+		else
+			bit = preserved ? stop - base : pfn - base;
+
+		if (base + bit < stop)
+			return base + bit;
+		pfn = stop;
+	}
+
+	return end;
+}
+
+/**
+ * kho_next_unpreserved - find memory that may be released
+ * @from: page frame where to start; set to the first one that is not preserved.
+ * @to: set to the page frame after the last one that is not.
+ * @end: page frame where to end.
+ *
+ * For whoever gives free memory to the page allocator: what the previous kernel
+ * preserved is not free, but is not in memblock.reserved either.
+ *
+ * Context: boot, between kho_memory_init() and the end of deferred struct page
+ * init; from any number of threads.
+ * Return: %true if there is any such memory between @from and @end.
+ */
+bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,
+				 unsigned long end)
+{
+	*from = kho_next_frame(*from, end, false);
+	*to = kho_next_frame(*from, end, true);
+
+	return *from < end;
+}
+
+static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
+{
+	return kho_next_frame(pfn, end, true) < end;
+}
+
+/* Sparse physical memory has few chunks but a long table, still 1/2^18 of it */
+static size_t __init kho_frames_table_size(void)
+{
+	return PAGE_ALIGN(kho_frames.nr * sizeof(*kho_frames.chunks));
+}
+
+static int __init kho_frames_alloc(void)
+{
+	kho_frames.nr = DIV_ROUND_UP(PHYS_PFN(memblock_end_of_DRAM()),
+				     KHO_CHUNK_PAGES);
+	kho_frames.chunks = memblock_alloc(kho_frames_table_size(), PAGE_SIZE);
+	if (kho_frames.chunks)
+		return 0;
+
+	kho_frames.nr = 0;
+	return -ENOMEM;
+}
+
+static void __init kho_frames_free(void)
+{
+	for (unsigned long i = 0; i < kho_frames.nr; i++)
+		memblock_free(kho_frames.chunks[i], PAGE_SIZE);
+	memblock_free(kho_frames.chunks, kho_frames_table_size());
+	kho_frames.chunks = NULL;
+	kho_frames.nr = 0;
+}
+
+/* @pfn to @end are in memory, so there is a place for their chunks */
+static int __init kho_frames_add(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		unsigned long **chunk = &kho_frames.chunks[pfn / KHO_CHUNK_PAGES];
+		unsigned long bit = pfn % KHO_CHUNK_PAGES;
+		unsigned long nr = min(end - pfn, KHO_CHUNK_PAGES - bit);
+
+		if (!*chunk)
+			*chunk = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
+		if (!*chunk)
+			return -ENOMEM;
+
+		bitmap_set(*chunk, bit, nr);
+		pfn += nr;
+	}
+
+	return 0;
+}
+
+/*
+ * All free memory has been released, the bitmap follows. Struct pages are
+ * complete now, without which nothing can be freed.
+ */
+static int __init kho_takeover_done(void)
+{
+	if (kho_frames.nr)
+		kho_frames_free();
+	return 0;
+}
+core_initcall(kho_takeover_done);
+
+/* Part of the memory of one node; adjacent parts may differ in their flags */
+struct kho_region {
+	unsigned long pfn;
+	unsigned long end;
+	int nid;
+};
+
+/* Memory is asked for in ascending order, so mostly in the same region again */
+static const struct kho_region *__init kho_find_region(unsigned long pfn)
+{
+	static struct kho_region last __initdata;
+	unsigned long start;
+
+	if (pfn >= last.pfn && pfn < last.end)
+		return &last;
+
+	last.nid = memblock_search_pfn_nid(pfn, &start, &last.end);
+	last.pfn = pfn;
+	if (last.nid < 0)
+		last.end = 0;
+
+	return pfn < last.end ? &last : NULL;
+}
+
+/* Is every range of the run whole, and in the memory of one node? */
+static bool __init kho_run_in_memory(const struct kho_run *run)
+{
+	const struct kho_region *region = kho_find_region(run->pfn);
+
+	while (region && region->end < run->end) {
+		unsigned long border = region->end;
+		int nid = region->nid;
+
+		region = kho_find_region(border);
+		if (region && region->nid != nid &&
+		    !IS_ALIGNED(border, BIT(run->order)))
+			return false;
+	}
+
+	return region;
+}
+
+/**
+ * kho_in_memory - can there be something of the previous kernel at an address?
+ * @phys: the address, any value.
+ *
+ * Context: boot, once memblock knows all memory.
+ * Return: %true if a page that this kernel has as memory starts there.
+ */
+bool __init kho_in_memory(phys_addr_t phys)
+{
+	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
+}
+
+struct kho_map_walk {
+	kho_run_fn run;
+	kho_node_fn node;
+	void *data;
+	unsigned long nodes;
+};
+
+/*
+ * A tree has a fixed depth, but if its tables name the same nodes over and over
+ * a walk takes forever: it never has more nodes than there are pages.
+ */
+static int __init kho_map_node(phys_addr_t phys, void *data)
+{
+	struct kho_map_walk *walk = data;
+
+	if (!kho_in_memory(phys) ||
+	    ++walk->nodes > PHYS_PFN(memblock_phys_mem_size())) {
+		pr_err("preserved memory map has a bad node at %pa, number %lu\n",
+		       &phys, walk->nodes);
+		return -EINVAL;
+	}
+
+	if (walk->node)
+		walk->node(phys, walk->data);
+	return 0;
+}
+
+static int __init kho_map_keys(unsigned long first, unsigned long nr, void *data)
+{
+	struct kho_map_walk *walk = data;
+	int err = 0;
+
+	while (nr && !err) {
+		struct kho_run run;
+		unsigned long n;
+
+		n = kho_keys_to_run(first, nr, &run);
+		if (!n || !kho_run_in_memory(&run)) {
+			pr_err("preserved memory map has a bad range, keys 0x%lx to 0x%lx\n",
+			       first, first + nr - 1);
+			return -EINVAL;
+		}
+
+		err = walk->run(&run, walk->data);
+		first += n;
+		nr -= n;
+	}
+
+	return err;
+}
+
+/**
+ * kho_keys_to_run - make a run of ranges from keys that follow one another
+ * @first: the first key, any value.
+ * @nr: how many keys.
+ * @run: where to store the run.
+ *
+ * The keys of all orders share one number space, so the last range of an order
+ * and the first one of the next smaller order are neighbours there.
+ *
+ * Return: how many keys the run stands for; 0 if @first stands for no range.
+ */
+unsigned long kho_keys_to_run(unsigned long first, unsigned long nr,
+			      struct kho_run *run)
+{
+	phys_addr_t phys = kho_radix_decode_key(first, &run->order);
+
+	if (run->order >= BITS_PER_LONG - PAGE_SHIFT)
+		return 0;
+
+	nr = min(nr, BIT(__fls(first) + 1) - first);
+	run->pfn = PHYS_PFN(phys);
+	run->end = run->pfn + (nr << run->order);
+	return nr;
+}
+
+/**
+ * kho_walk_map - walk a preserved memory map of the previous kernel
+ * @map: the map.
+ * @run: called for each run of ranges of the same order that lie side by side.
+ *	All are in memory, and none of them spans nodes.
+ * @node: called with the address of each node of the map; may be %NULL.
+ * @data: handed through to the callbacks.
+ *
+ * Context: boot, once memblock knows all memory.
+ * Return: 0; what @run returned to end the walk; -EINVAL or -EBADMSG if the map
+ * is damaged, after an error message.
+ */
+int __init kho_walk_map(struct kho_radix_tree *map, kho_run_fn run,
+			kho_node_fn node, void *data)
+{
+	const struct kho_radix_walk_cb cb = {
+		.keys = kho_map_keys,
+		.node = kho_map_node,
+	};
+	struct kho_map_walk walk = {
+		.run = run,
+		.node = node,
+		.data = data,
+	};
+
+	return kho_radix_walk_tree(map, &cb, &walk);
+}
+
+/*
+ * Where struct pages are initialized later that is done now, as they carry the
+ * marks. Those who initialize the rest pass preserved pages over.
+ */
+static void __init kho_init_struct_pages(const struct kho_run *run)
+{
+	unsigned long pfn = run->pfn;
+
+	while (pfn < run->end) {
+		const struct kho_region *region = kho_find_region(pfn);
+		unsigned long end = min(run->end, region->end);
+
+		init_deferred_pages(pfn, end, region->nid);
+		pfn = end;
+	}
+}
+
+struct kho_taken {
+	unsigned long pages;
+	unsigned long runs;
+};
+
+static int __init kho_take_pages(const struct kho_run *run,
+				 struct kho_taken *taken)
+{
+	int err = kho_frames_add(run->pfn, run->end);
+
+	if (err)
+		return err;
+
+	kho_init_struct_pages(run);
+	for (unsigned long pfn = run->pfn; pfn < run->end; pfn += BIT(run->order))
+		set_page_private(pfn_to_page(pfn), kho_page_info(run->order));
+
+	taken->pages += run->end - run->pfn;
+	taken->runs++;
+	return 0;
+}
+
+/* Why must this not be taken over? %NULL if it may be */
+static const char *__init kho_run_refused(const struct kho_run *run)
+{
+	/*
+	 * Linux 7.3 hands over a reserve_mem region that it had to make in
+	 * scratch. It may have been written over by now and cannot be restored,
+	 * but that is no reason to lose everything else.
+	 */
+	if (kho_scratch_overlap(PFN_PHYS(run->pfn),
+				PFN_PHYS(run->end - run->pfn)))
+		return "lies in scratch";
+	/* Two would get it. Larger ranges come first and keep it */
+	if (kho_any_preserved(run->pfn, run->end))
+		return "lies in a larger one";
+	return NULL;
+}
+
+static int __init kho_take_run(const struct kho_run *run, void *data)
+{
+	struct kho_run part = *run;
+	const char *why;
+	int err = 0;
+
+	if (!kho_run_refused(run))
+		return kho_take_pages(run, data);
+
+	for (; part.pfn < run->end && !err; part.pfn = part.end) {
+		part.end = part.pfn + BIT(part.order);
+		why = kho_run_refused(&part);
+		if (!why)
+			err = kho_take_pages(&part, data);
+		else
+			pr_warn_ratelimited("preserved range of order %u at page frame 0x%lx %s and is lost\n",
+					    part.order, part.pfn, why);
+	}
+
+	return err;
+}
+
+/**
+ * kho_take_over - keep everything that a map names out of the page allocator
+ * @map: the preserved memory map of the previous kernel.
+ * @fdt: physical address of the FDT that led to it, which must be preserved.
+ * @pages: where to store how many pages that are.
+ *
+ * Context: boot, while memblock still allocates; nothing else may be between
+ * this and the release of free memory.
+ * Return: 0; -EINVAL or -EBADMSG if the map is damaged, -ENOMEM: then no memory
+ * is kept at all.
+ */
+int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
+			 unsigned long *pages)
+{
+	struct kho_taken taken = {};
+	cycles_t cycles = get_cycles();
+	u64 time = local_clock();
+	int err;
+
+	err = kho_frames_alloc();
+	if (err)
+		return err;
+
+	err = kho_walk_map(map, kho_take_run, NULL, &taken);
+	if (!err && !kho_any_preserved(PHYS_PFN(fdt), PHYS_PFN(fdt) + 1)) {
+		pr_err("the FDT at %pa is not preserved itself\n", &fdt);
+		err = -EINVAL;
+	}
+	if (err) {
+		kho_frames_free();
+		return err;
+	}
+
+	/* The clock need not run that early, but there is a counter */
+	cycles = get_cycles() - cycles;
+	time = local_clock() - time;
+	pr_info("took over %lu pages in %lu runs, %llu %s\n", taken.pages,
+		taken.runs, time ? time / NSEC_PER_USEC : (u64)cycles,
+		time ? "us" : "cycles");
+	*pages = taken.pages;
+	return 0;
+}
