@@ -20,6 +20,19 @@ struct folio;
 struct kho_vmalloc;
 struct page;
 
+/**
+ * struct kho_restore_batch - folios that are restored one after the other
+ * @page: a page of the zone that they are in.
+ * @nr_pages: how many pages have not been accounted for.
+ *
+ * Private to kho_restore_folio_batch() and kho_restore_batch_end(). It lives on
+ * the stack of the caller, all zeroes at first.
+ */
+struct kho_restore_batch {
+	struct page *page;
+	unsigned long nr_pages;
+};
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -28,6 +41,12 @@ bool is_kho_boot(void);
 int kho_preserve_folio(struct folio *folio);
 void kho_unpreserve_folio(struct folio *folio);
 struct folio *kho_restore_folio(phys_addr_t phys);
+
+int kho_preserve_folios(struct folio **folios, unsigned long nr);
+void kho_unpreserve_folios(struct folio **folios, unsigned long nr);
+struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
+				      phys_addr_t phys);
+void kho_restore_batch_end(struct kho_restore_batch *batch);
 
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
@@ -89,6 +108,22 @@ static inline struct folio *kho_restore_folio(phys_addr_t phys)
 {
 	return NULL;
 }
+
+static inline int kho_preserve_folios(struct folio **folios, unsigned long nr)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_unpreserve_folios(struct folio **folios,
+					 unsigned long nr) { }
+
+static inline struct folio *
+kho_restore_folio_batch(struct kho_restore_batch *batch, phys_addr_t phys)
+{
+	return NULL;
+}
+
+static inline void kho_restore_batch_end(struct kho_restore_batch *batch) { }
 
 static inline int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {

@@ -114,16 +114,17 @@ EXPORT_SYMBOL_GPL(is_kho_boot);
 
 /* Preserved memory: before kexec */
 
+/* Both run under the lock of the map */
 static int kho_preserve_range(unsigned long pfn, unsigned int order)
 {
-	return kho_radix_add_key(&kho_out.map,
-				 kho_radix_encode_key(PFN_PHYS(pfn), order));
+	return __kho_radix_add_key(&kho_out.map,
+				   kho_radix_encode_key(PFN_PHYS(pfn), order));
 }
 
 static void kho_unpreserve_range(unsigned long pfn, unsigned int order)
 {
-	kho_radix_del_key(&kho_out.map,
-			  kho_radix_encode_key(PFN_PHYS(pfn), order));
+	__kho_radix_del_key(&kho_out.map,
+			    kho_radix_encode_key(PFN_PHYS(pfn), order));
 }
 
 static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
@@ -132,25 +133,101 @@ static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
 	       WARN_ON(kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr_pages)));
 }
 
+/* Folios that are preserved before others get a turn */
+#define KHO_BATCH	1024
+
+static int kho_preserve_batch(struct folio **folios, unsigned long nr)
+{
+	unsigned long i;
+	int err = 0;
+
+	guard(mutex)(&kho_out.map.lock);
+
+	for (i = 0; i < nr; i++) {
+		if (kho_hits_scratch(folio_pfn(folios[i]),
+				     folio_nr_pages(folios[i])))
+			err = -EINVAL;
+		else
+			err = kho_preserve_range(folio_pfn(folios[i]),
+						 folio_order(folios[i]));
+		if (err)
+			break;
+	}
+
+	while (err && i--)
+		kho_unpreserve_range(folio_pfn(folios[i]),
+				     folio_order(folios[i]));
+	return err;
+}
+
 /**
- * kho_preserve_folio - preserve a folio with its order
- * @folio: the folio; it must not lie in scratch, which is where movable
+ * kho_preserve_folios - preserve many folios, each with its order
+ * @folios: the folios; none may lie in scratch, which is where movable
  *	allocations may come from.
+ * @nr: how many, any number.
  *
- * The caller keeps the folio and its reference, and must not let it be
- * migrated, split or freed while it is preserved. The next kernel gets it back
- * from kho_restore_folio().
+ * The caller keeps the folios and its references, and must not let them be
+ * migrated, split or freed while they are preserved. The next kernel gets them
+ * back from kho_restore_folio() or kho_restore_folio_batch(), in any order.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM; -EINVAL if the folio lies in scratch and
- * CONFIG_KEXEC_HANDOVER_DEBUG is on.
+ * Return: 0; -ENOMEM, or -EINVAL if one lies in scratch and
+ * CONFIG_KEXEC_HANDOVER_DEBUG is on. Then none is preserved.
+ */
+int kho_preserve_folios(struct folio **folios, unsigned long nr)
+{
+	unsigned long done, n;
+	int err;
+
+	for (done = 0; done < nr; done += n) {
+		n = min(nr - done, KHO_BATCH);
+		err = kho_preserve_batch(folios + done, n);
+		if (err) {
+			kho_unpreserve_folios(folios, done);
+			return err;
+		}
+		cond_resched();
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_folios);
+
+/**
+ * kho_unpreserve_folios - undo kho_preserve_folios()
+ * @folios: preserved folios, of the same orders as when they were preserved.
+ * @nr: how many; they need not all be from one call.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_folios(struct folio **folios, unsigned long nr)
+{
+	while (nr) {
+		unsigned long n = min(nr, KHO_BATCH);
+
+		scoped_guard(mutex, &kho_out.map.lock)
+			for (unsigned long i = 0; i < n; i++)
+				kho_unpreserve_range(folio_pfn(folios[i]),
+						     folio_order(folios[i]));
+		folios += n;
+		nr -= n;
+		cond_resched();
+	}
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_folios);
+
+/**
+ * kho_preserve_folio - preserve a folio with its order
+ * @folio: the folio.
+ *
+ * Otherwise like kho_preserve_folios().
+ *
+ * Context: may sleep.
+ * Return: as kho_preserve_folios().
  */
 int kho_preserve_folio(struct folio *folio)
 {
-	if (kho_hits_scratch(folio_pfn(folio), folio_nr_pages(folio)))
-		return -EINVAL;
-
-	return kho_preserve_range(folio_pfn(folio), folio_order(folio));
+	return kho_preserve_batch(&folio, 1);
 }
 EXPORT_SYMBOL_GPL(kho_preserve_folio);
 
@@ -162,6 +239,8 @@ EXPORT_SYMBOL_GPL(kho_preserve_folio);
  */
 void kho_unpreserve_folio(struct folio *folio)
 {
+	guard(mutex)(&kho_out.map.lock);
+
 	kho_unpreserve_range(folio_pfn(folio), folio_order(folio));
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_folio);
@@ -215,6 +294,8 @@ int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 	if (kho_hits_scratch(start, nr_pages))
 		return -EINVAL;
 
+	guard(mutex)(&kho_out.map.lock);
+
 	for (pfn = start; pfn < end; pfn += BIT(order)) {
 		order = kho_range_order(pfn, end);
 		err = kho_preserve_range(pfn, order);
@@ -241,6 +322,8 @@ void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
 	unsigned long pfn = page_to_pfn(page);
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_unpreserve_pages, page, nr_pages);
+
+	guard(mutex)(&kho_out.map.lock);
 
 	kho_unpreserve_pfns(pfn, pfn + nr_pages);
 }
@@ -342,12 +425,38 @@ static bool kho_claim_range(struct page *page, unsigned int order)
 {
 	unsigned long info = kho_page_info(order);
 
-	if (!try_cmpxchg(&page->private, &info, 0))
-		return false;
+	return try_cmpxchg(&page->private, &info, 0);
+}
 
-	adjust_managed_page_count(page, BIT(order));
-	atomic_long_sub(BIT(order), &kho_in.held);
-	return true;
+/**
+ * kho_restore_batch_end - account for what a batch has restored
+ * @batch: the batch; may be used for more afterwards.
+ *
+ * Until then the pages are missing from the managed pages of their zone.
+ *
+ * Context: any.
+ */
+void kho_restore_batch_end(struct kho_restore_batch *batch)
+{
+	if (!batch->nr_pages)
+		return;
+
+	adjust_managed_page_count(batch->page, batch->nr_pages);
+	atomic_long_sub(batch->nr_pages, &kho_in.held);
+	batch->nr_pages = 0;
+}
+EXPORT_SYMBOL_GPL(kho_restore_batch_end);
+
+/* Bounded, so that the figures that userspace sees are never far off */
+static void kho_restore_batch_add(struct kho_restore_batch *batch,
+				  struct page *page, unsigned long nr_pages)
+{
+	if (batch->nr_pages >= KHO_BATCH ||
+	    (batch->nr_pages && page_zone(batch->page) != page_zone(page)))
+		kho_restore_batch_end(batch);
+
+	batch->page = page;
+	batch->nr_pages += nr_pages;
 }
 
 /**
@@ -389,14 +498,17 @@ void kho_hold_back(const char *what, int err)
 EXPORT_SYMBOL_GPL(kho_hold_back);
 
 /**
- * kho_restore_folio - get a preserved folio back
- * @phys: its physical address.
+ * kho_restore_folio_batch - get one of many preserved folios back
+ * @batch: all zeroes before the first; after the last one the caller calls
+ *	kho_restore_batch_end(), whether or not all could be restored.
+ * @phys: physical address of the folio.
  *
- * Context: any.
+ * Context: as kho_preserved_order().
  * Return: the folio, with its order and one reference that is the caller's;
  * %NULL if no folio was preserved at @phys, or if it has been restored.
  */
-struct folio *kho_restore_folio(phys_addr_t phys)
+struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
+				      phys_addr_t phys)
 {
 	int order = kho_preserved_order(phys);
 	struct page *page;
@@ -408,6 +520,7 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 		return NULL;
 	}
 	page = phys_to_page(phys);
+	kho_restore_batch_add(batch, page, BIT(order));
 
 	/* The allocation was charged to the previous kernel's profile, not ours */
 	clear_page_tag_ref(page);
@@ -418,6 +531,23 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 		prep_compound_page(page, order);
 
 	return page_folio(page);
+}
+EXPORT_SYMBOL_GPL(kho_restore_folio_batch);
+
+/**
+ * kho_restore_folio - get a preserved folio back
+ * @phys: its physical address.
+ *
+ * Context: as kho_preserved_order().
+ * Return: as kho_restore_folio_batch().
+ */
+struct folio *kho_restore_folio(phys_addr_t phys)
+{
+	struct kho_restore_batch batch = {};
+	struct folio *folio = kho_restore_folio_batch(&batch, phys);
+
+	kho_restore_batch_end(&batch);
+	return folio;
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
@@ -448,6 +578,7 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
+	struct kho_restore_batch batch = {};
 	unsigned long pfn = start;
 
 	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
@@ -465,6 +596,7 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		 */
 		if (!kho_claim_range(page, order))
 			goto refuse;
+		kho_restore_batch_add(&batch, page, BIT(order));
 
 		for (unsigned long i = 0; i < BIT(order); i++) {
 			set_page_count(page + i, 1);
@@ -473,9 +605,11 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		pfn += BIT(order);
 	}
 
+	kho_restore_batch_end(&batch);
 	return pfn_to_page(start);
 
 refuse:
+	kho_restore_batch_end(&batch);
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
 }
