@@ -93,6 +93,82 @@ static void preserve_folio(struct kunit *test)
 	folio_put(folio);
 }
 
+/* More than are preserved under one hold of the lock */
+#define NR_FOLIOS	2500
+
+static void free_folios(void *data)
+{
+	struct folio **folios = data;
+
+	for (unsigned int i = 0; i < NR_FOLIOS && folios[i]; i++)
+		folio_put(folios[i]);
+}
+
+static struct folio **alloc_folios(struct kunit *test)
+{
+	struct folio **folios = kunit_kcalloc(test, NR_FOLIOS, sizeof(*folios),
+					      GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, folios);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_folios, folios));
+	for (unsigned int i = 0; i < NR_FOLIOS; i++) {
+		folios[i] = folio_alloc(GFP_KERNEL, i % 100 ? 0 : 2);
+		KUNIT_ASSERT_NOT_NULL(test, folios[i]);
+	}
+	return folios;
+}
+
+static void preserve_folios(struct kunit *test)
+{
+	struct folio **folios = alloc_folios(test);
+
+	KUNIT_EXPECT_EQ(test, 0, kho_preserve_folios(folios, 0));
+	kunit_warning_suppress(test) {
+		for (int round = 0; round < 2; round++) {
+			KUNIT_ASSERT_EQ(test, 0,
+					kho_preserve_folios(folios, NR_FOLIOS));
+			kho_unpreserve_folios(folios, NR_FOLIOS);
+		}
+
+		/* What one call preserved need not be undone by one call */
+		KUNIT_ASSERT_EQ(test, 0, kho_preserve_folios(folios, NR_FOLIOS));
+		kho_unpreserve_folios(folios + 1, NR_FOLIOS - 1);
+		kho_unpreserve_folio(folios[0]);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 0);
+
+		/* There were that many, and none is left */
+		kho_unpreserve_folios(folios, NR_FOLIOS);
+		KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, NR_FOLIOS);
+	}
+}
+
+static void preserve_all_folios_or_none(struct kunit *test)
+{
+	const unsigned int bad[] = { 0, 700, 1024, 1500, NR_FOLIOS - 1 };
+	struct folio **folios = alloc_folios(test);
+	struct folio *scratch;
+
+	if (!IS_ENABLED(CONFIG_KEXEC_HANDOVER_DEBUG))
+		kunit_skip(test, "only checked with KEXEC_HANDOVER_DEBUG");
+	scratch = pfn_folio(PHYS_PFN(kho_scratch[0].addr));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct folio *good = folios[bad[i]];
+
+		kunit_warning_suppress(test) {
+			folios[bad[i]] = scratch;
+			KUNIT_EXPECT_EQ(test, -EINVAL,
+					kho_preserve_folios(folios, NR_FOLIOS));
+			folios[bad[i]] = good;
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1);
+
+			kho_unpreserve_folios(folios, NR_FOLIOS);
+			KUNIT_EXPECT_SUPPRESSED_WARNING_COUNT(test, 1 + NR_FOLIOS);
+		}
+	}
+}
+
 /* Movable memory ends up there, and the next image is loaded over it. */
 static void preserve_nothing_in_scratch(struct kunit *test)
 {
@@ -199,6 +275,58 @@ static void restore_folio(struct kunit *test)
 	}
 }
 
+static void restore_folios_in_batch(struct kunit *test)
+{
+	unsigned long large = 1UL << MAX_PAGE_ORDER;
+	unsigned long managed = totalram_pages();
+	struct kho_restore_batch batch = {};
+	struct folio *folios[4];
+	phys_addr_t phys[4];
+
+	for (int i = 0; i < ARRAY_SIZE(folios); i++)
+		phys[i] = virt_to_phys(forge(test, i < 2 ? MAX_PAGE_ORDER : 0));
+	KUNIT_ASSERT_EQ(test, managed - 2 * large - 2, totalram_pages());
+
+	/* Pages are accounted for at the end, or when they have become many */
+	folios[2] = kho_restore_folio_batch(&batch, phys[2]);
+	KUNIT_EXPECT_EQ(test, managed - 2 * large - 2, totalram_pages());
+	folios[0] = kho_restore_folio_batch(&batch, phys[0]);
+	KUNIT_EXPECT_EQ(test, managed - 2 * large - 2, totalram_pages());
+	folios[1] = kho_restore_folio_batch(&batch, phys[1]);
+	KUNIT_EXPECT_EQ(test, managed - large - 1, totalram_pages());
+
+	/* What cannot be restored changes nothing */
+	KUNIT_EXPECT_NULL(test, kho_restore_folio_batch(&batch, phys[1]));
+	KUNIT_EXPECT_NULL(test, kho_restore_folio_batch(&batch, phys[3] + 8));
+	kho_restore_batch_end(&batch);
+	KUNIT_EXPECT_EQ(test, managed - 1, totalram_pages());
+
+	/* The batch can go on, and end twice */
+	folios[3] = kho_restore_folio_batch(&batch, phys[3]);
+	kho_restore_batch_end(&batch);
+	kho_restore_batch_end(&batch);
+	KUNIT_EXPECT_EQ(test, managed, totalram_pages());
+
+	for (int i = 0; i < ARRAY_SIZE(folios); i++) {
+		KUNIT_ASSERT_NOT_NULL(test, folios[i]);
+		KUNIT_EXPECT_EQ(test, 1, folio_ref_count(folios[i]));
+		folio_put(folios[i]);
+	}
+}
+
+/* A page that somebody else has reserved is not the previous kernel's */
+static void restore_nothing_reserved(struct kunit *test)
+{
+	void *mem = forge(test, 0);
+
+	SetPageReserved(virt_to_page(mem));
+	KUNIT_EXPECT_EQ(test, -ENOENT, kho_preserved_order(virt_to_phys(mem)));
+	KUNIT_EXPECT_NULL(test, kho_restore_folio(virt_to_phys(mem)));
+	KUNIT_EXPECT_NULL(test, kho_restore_pages(virt_to_phys(mem), 1));
+	ClearPageReserved(virt_to_page(mem));
+	KUNIT_EXPECT_EQ(test, 0, kho_preserved_order(virt_to_phys(mem)));
+}
+
 static void restore_free(struct kunit *test)
 {
 	unsigned long managed = totalram_pages();
@@ -280,11 +408,15 @@ static void restore_other_pages(struct kunit *test)
 static struct kunit_case core_cases[] = {
 	KUNIT_CASE(preserve_in_largest_ranges),
 	KUNIT_CASE(preserve_folio),
+	KUNIT_CASE(preserve_folios),
+	KUNIT_CASE(preserve_all_folios_or_none),
 	KUNIT_CASE(preserve_nothing_in_scratch),
 	KUNIT_CASE(scratch_overlap),
 	KUNIT_CASE(allocate_preserved),
 	KUNIT_CASE(preserved_order),
 	KUNIT_CASE(restore_folio),
+	KUNIT_CASE(restore_folios_in_batch),
+	KUNIT_CASE(restore_nothing_reserved),
 	KUNIT_CASE(restore_free),
 	KUNIT_CASE(restore_pages),
 	KUNIT_CASE(restore_other_pages),
