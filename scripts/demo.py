@@ -172,17 +172,6 @@ def summary(story):
     return all(row[-1] == "same" for row in list(file_rows(before, after))[1:])
 
 
-def machine(arch, image, directory, log):
-    initrd = f"{directory}/demo.cpio"
-    cmdline = f"{vm.PARAMETERS[arch]} {khotest.PARAMETERS}"
-    khotest.write_initramfs(initrd, {
-        "init": khotest.guest(arch), "cmdline": cmdline.encode(),
-        "kernels/ours": image})
-    cmdline += (" -- scenario=demo kernel=ours boot=1 "
-                f"seed={random.getrandbits(62)}")
-    return vm.Machine(arch, str(image), initrd, cmdline, log, MEMORY)
-
-
 def judge(story, ended, log):
     """Everything that speaks against success, as lines."""
     faults = list(story.failed)
@@ -206,7 +195,8 @@ def main():
     results.mkdir(parents=True, exist_ok=True)
     log = str(results / f"demo-{arch}.log")
     with tempfile.TemporaryDirectory(prefix="kho-") as directory:
-        guest = machine(arch, image, directory, log)
+        guest = khotest.machine(arch, "demo", {"ours": image}, directory, log,
+                                seed=random.getrandbits(62), memory=MEMORY)
         print(f"demo: starting a virtual machine, {arch}, {MEMORY} of memory, "
               f"QEMU with {vm.accelerator()}", flush=True)
         story = Story()

@@ -2,6 +2,7 @@
 """What run.py, run-base.py and the demo share: kernels, the guest program,
 initramfs archives, and the judgement of a kernel log.
 """
+import functools
 import pathlib
 import re
 import stat
@@ -75,8 +76,9 @@ def headers(arch):
     return found[0]
 
 
+@functools.cache
 def guest(arch):
-    """Build the guest's init."""
+    """Build the guest's init. Before threads ask for it, if there are any."""
     output = BUILD / "guest" / arch
     output.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -113,6 +115,22 @@ def write_initramfs(path, files):
     with open(path, "wb") as out:
         for number, member in enumerate(members, 1):
             out.writelines(cpio_record(number, *member))
+
+
+def machine(arch, scenario, images, directory, log, *, seed, cmdline="",
+            files=None, **properties):
+    """Write the initramfs of a scenario to a directory and return the virtual
+    machine, which boots the first of images, name -> path. properties are
+    those of vm.Machine."""
+    initrd = f"{directory}/{scenario}.cpio"
+    first = next(iter(images))
+    common = f"{vm.PARAMETERS[arch]} {PARAMETERS} {cmdline}".strip()
+    write_initramfs(initrd, {
+        "init": guest(arch), "cmdline": common.encode(), **(files or {}),
+        **{f"kernels/{name}": path for name, path in images.items()}})
+    return vm.Machine(
+        arch, str(images[first]), initrd, f"{common} -- scenario={scenario} "
+        f"kernel={first} seed={seed} boot=1", log, **properties)
 
 
 def message(line):

@@ -148,13 +148,12 @@ class Runner:
         self.logs = khotest.BUILD / "results" / f"vm-{args.arch}"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.images = {}
-        self.guest = None
 
     def prepare(self, scenarios):
         khotest.require_tools(self.arch)
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
-        self.guest = khotest.guest(self.arch)
+        khotest.guest(self.arch)
 
     def image(self, name):
         """--kernel names another tree, or an image, to use as ours."""
@@ -165,20 +164,12 @@ class Runner:
         return khotest.kernel(name, self.arch)
 
     def machine(self, scenario, directory):
-        initrd = f"{directory}/{scenario.name}.cpio"
-        cmdline = (f"{vm.PARAMETERS[self.arch]} {khotest.PARAMETERS} "
-                   f"{scenario.cmdline}").strip()
-        files = {"init": self.guest, "cmdline": cmdline.encode()}
-        for name in scenario.kernels:
-            files[f"kernels/{name}"] = self.images[name]
-        khotest.write_initramfs(initrd, files)
-        first = scenario.kernels[0]
-        cmdline += (f" -- scenario={scenario.name} kernel={first} "
-                    f"seed={self.seed} boot=1")
-        return vm.Machine(
-            self.arch, str(self.images[first]), initrd, cmdline,
-            str(self.logs / f"{scenario.name}.log"), scenario.memory,
-            scenario.smp, scenario.nodes, self.deadline)
+        images = {name: self.images[name] for name in scenario.kernels}
+        return khotest.machine(
+            self.arch, scenario.name, images, directory,
+            str(self.logs / f"{scenario.name}.log"), seed=self.seed,
+            cmdline=scenario.cmdline, memory=scenario.memory,
+            smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
 
     def run(self, scenario):
         """(passed, name, KTAP) for the results file; says how it went."""
