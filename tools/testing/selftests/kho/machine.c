@@ -102,6 +102,23 @@ int write_file(const char *path, const char *text)
 	return written < 0 ? -errno : 0;
 }
 
+/* As much as fits, and a 0 after it; returns the size, or -errno. */
+ssize_t read_file(const char *path, char *text, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	text[0] = 0;
+	if (fd < 0)
+		return -errno;
+	size = read(fd, text, room - 1);
+	if (size < 0)
+		size = -errno;
+	close(fd);
+	text[size > 0 ? size : 0] = 0;
+	return size;
+}
+
 /*
  * Free memory that can hold preserved pages. These are never in scratch areas,
  * which are CMA and of no use to the kernel when all else is taken.
@@ -202,9 +219,8 @@ size_t pages_in_memory(const struct memfile *file)
 }
 
 /*
- * A minimal reader for the flattened device tree that memblock hands over:
- * nodes named after reserve_mem= parameters, each with "start" and "size" in
- * native byte order. The kernel made it, so its structure is trusted.
+ * A minimal reader for the flattened device trees that the kernel hands over.
+ * The kernel made them, so their structure is trusted.
  */
 enum { FDT_BEGIN = 1, FDT_END, FDT_PROP, FDT_NOP };
 
@@ -216,19 +232,16 @@ static __u32 fdt_cell(const char *fdt, size_t offset)
 	return be32toh(cell);
 }
 
-static void fdt_number(const char *value, const char *name,
-		       struct reserved *found)
-{
-	if (!strcmp(name, "start"))
-		memcpy(&found->start, value, sizeof(found->start));
-	if (!strcmp(name, "size"))
-		memcpy(&found->size, value, sizeof(found->size));
-}
-
-static void fdt_find(const char *fdt, const char *node, struct reserved *found)
+/*
+ * A number of 64 bits in native byte order, 0 if it is not there. The root has
+ * the name "", and its properties stand before the other nodes. With @property
+ * NULL, the first such number of the node.
+ */
+static __u64 fdt_number(const char *fdt, const char *node, const char *property)
 {
 	size_t at = fdt_cell(fdt, 8), names = fdt_cell(fdt, 12);
 	bool here = false;
+	__u64 number;
 
 	for (;;) {
 		__u32 token = fdt_cell(fdt, at);
@@ -241,30 +254,41 @@ static void fdt_find(const char *fdt, const char *node, struct reserved *found)
 			size_t size = fdt_cell(fdt, at);
 			const char *name = fdt + names + fdt_cell(fdt, at + 4);
 
-			if (here)
-				fdt_number(fdt + at + 8, name, found);
+			if (here && size == sizeof(number) &&
+			    (!property || !strcmp(name, property))) {
+				memcpy(&number, fdt + at + 8, sizeof(number));
+				return number;
+			}
 			at += 8 + ((size + 3) & ~3UL);
 		} else if (token != FDT_END && token != FDT_NOP) {
-			return;
+			return 0;
 		}
 	}
 }
 
-int reserve_mem_find(const char *name, struct reserved *found)
+/* A tree among those that this kernel hands over; @name is its debugfs file. */
+static int read_fdt_out(const char *name, char *fdt, size_t room)
 {
-	int fd = open("/sys/kernel/debug/kho/out/sub_fdts/memblock",
-		      O_RDONLY | O_CLOEXEC);
-	static char fdt[KIB(64)];
+	char path[96];
 	ssize_t size;
 
-	if (fd < 0)
-		return -errno;
-	size = read(fd, fdt, sizeof(fdt));
-	close(fd);
-	if (size < 40)
-		return -EIO;
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kho/out/%s", name);
+	size = read_file(path, fdt, room);
+	if (size < 0)
+		return size;
+	return size < 40 ? -EIO : 0;
+}
+
+int reserve_mem_find(const char *name, struct reserved *found)
+{
+	static char fdt[KIB(64)];
+	int ret = read_fdt_out("sub_fdts/memblock", fdt, sizeof(fdt));
+
 	*found = (struct reserved){};
-	fdt_find(fdt, name, found);
+	if (ret)
+		return ret;
+	found->start = fdt_number(fdt, name, "start");
+	found->size = fdt_number(fdt, name, "size");
 	return found->size ? 0 : -ENOENT;
 }
 
@@ -284,4 +308,63 @@ void *reserve_mem_map(const char *name, size_t size)
 	close(fd);
 	require(area != MAP_FAILED, "map it from /dev/mem");
 	return area;
+}
+
+static void count_key(struct preserved *found, __u64 key)
+{
+	int shift = __builtin_clzll(key) + 1;
+	__u64 start = key << shift, size = 1ULL << shift;
+
+	found->pages += size / KIB(4);
+	found->runs += start != found->end;
+	found->end = start + size;
+}
+
+static void count_bitmap(struct preserved *found, const __u64 *words, __u64 key)
+{
+	for (size_t i = 0; i < KIB(4) / sizeof(*words); i++) {
+		for (__u64 left = words[i]; left; left &= left - 1)
+			count_key(found, key + i * 64 + __builtin_ctzll(left));
+	}
+}
+
+/* @level counts down to 0, a bitmap; @key is the first one below the node. */
+static void count_node(struct preserved *found, int mem, __u64 phys, int level,
+		       __u64 key)
+{
+	__u64 words[KIB(4) / sizeof(__u64)];
+	int shift = 15 + 9 * (level - 1);
+
+	if (pread(mem, words, sizeof(words), phys) != sizeof(words))
+		require(false, "read a node at %#llx", phys);
+	found->nodes++;
+	if (!level) {
+		count_bitmap(found, words, key);
+		return;
+	}
+	for (__u64 i = 0; i < ARRAY_SIZE(words); i++) {
+		if (words[i])
+			count_node(found, mem, words[i], level - 1,
+				   key | i << shift);
+	}
+}
+
+/*
+ * Walk the map of preserved memory that goes to the next kernel, version 1 of
+ * include/linux/kho/abi/radix_tree.h with pages of 4 KiB. Its address is the
+ * one number in the root of KHO's tree. The names of properties are at the end
+ * of a tree, and this file ends where the tree did before it grew.
+ */
+struct preserved count_preserved(void)
+{
+	struct preserved found = {};
+	static char fdt[KIB(4) + 1];
+	int mem = require_fd(open("/dev/mem", O_RDONLY | O_CLOEXEC),
+			     "open /dev/mem");
+
+	check_result(read_fdt_out("fdt", fdt, sizeof(fdt)), 0,
+		     "read the tree that is handed over");
+	count_node(&found, mem, fdt_number(fdt, "", NULL), 5, 0);
+	close(mem);
+	return found;
 }

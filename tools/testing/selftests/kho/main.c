@@ -123,26 +123,16 @@ static const struct boot *next_boot(void)
 						NULL;
 }
 
-static const char *common_command_line(void)
-{
-	static char text[COMMAND_LINE];
-	int fd = open("/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t size = read(fd, text, sizeof(text) - 1);
-
-	close(fd);
-	text[size > 0 ? size : 0] = 0;
-	return text;
-}
-
 static int load(const char *name, const char *extra)
 {
-	char path[128], line[COMMAND_LINE];
+	char path[128], common[COMMAND_LINE], line[COMMAND_LINE];
 	int image, initrd, length;
 	long ret;
 
+	read_file("/cmdline", common, sizeof(common));
 	length = snprintf(line, sizeof(line),
 			  "%s %s -- scenario=%s kernel=%s seed=%llu boot=%d",
-			  common_command_line(), extra ? extra : "",
+			  common, extra ? extra : "",
 			  scenario->name, name, seed,
 			  this_boot + 1);
 	snprintf(path, sizeof(path), "/kernels/%s", name);

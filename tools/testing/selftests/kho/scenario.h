@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <linux/types.h>
 
 #define __printf(fmt, first)	__attribute__((__format__(printf, fmt, first)))
@@ -155,6 +156,7 @@ bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
 long meminfo_kib(const char *field);
 int write_file(const char *path, const char *text);
+ssize_t read_file(const char *path, char *text, size_t room);
 void use_free_memory(void);
 size_t pages_in_memory(const struct memfile *file);
 
@@ -165,5 +167,21 @@ struct reserved {
 
 int reserve_mem_find(const char *name, struct reserved *found);
 void *reserve_mem_map(const char *name, size_t size);
+
+/**
+ * struct preserved - what the map of preserved memory holds
+ * @nodes: pages of the map itself
+ * @pages: pages that it names
+ * @runs: of pages that follow one another, counted for each order by itself
+ * @end: of the last range seen, while counting
+ */
+struct preserved {
+	__u64 nodes;
+	__u64 pages;
+	__u64 runs;
+	__u64 end;
+};
+
+struct preserved count_preserved(void);
 
 #endif
