@@ -10,6 +10,9 @@ endif
 ifdef JOBS
 export JOBS
 endif
+ifdef QUICK
+export QUICK
+endif
 
 # The scripts run make themselves, which must not take over our variables.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
@@ -20,6 +23,7 @@ help:
 	@echo 'make check    the static layer alone: checkpatch, W=1, sparse, kernel-doc'
 	@echo 'make kunit    the KUnit suites alone'
 	@echo 'make vm-test  the scenarios in virtual machines alone'
+	@echo 'make bench    measure a live update in instructions, against stock'
 	@echo 'make base     fetch the base tree, Linux 7.3.y, into build/base'
 	@echo 'make tree     lay our files and patches over it, in build/linux'
 	@echo 'make kernel   build our kernel for the virtual machines'
@@ -29,8 +33,9 @@ help:
 	@echo 'ARCH=arm64      instead of x86_64'
 	@echo 'ACCEL=kvm       the QEMU accelerator, instead of tcg'
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
+	@echo 'QUICK=1         a part of the bench, in minutes'
 
-base tree check demo test:
+base tree check demo test bench:
 	@scripts/$@.sh
 
 kernel:
@@ -47,4 +52,4 @@ clean:
 		build/kernels build/kunit build/check build/guest \
 		build/results build/logs
 
-.PHONY: help base tree kernel demo test check kunit vm-test clean
+.PHONY: help base tree kernel demo test check kunit vm-test bench clean

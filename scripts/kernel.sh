@@ -82,7 +82,11 @@ need_build_tools
 lock "kernel-$name"
 drop_build_of_other_base
 update_config "$@"
-run_logged "building $name" "$name.log" kmake $target || exit 1
+# The list of symbols, for a module that others build, comes with the modules.
+modules=
+! grep -q '^CONFIG_MODULES=y' "$out/.config" || modules=modules
+run_logged "building $name" "$name.log" kmake $target \
+	${modules:+"$modules"} || exit 1
 update_headers
 ln -sfn "$image" "$out/image"
 echo "$out/image"

@@ -46,6 +46,7 @@ class Machine:
     smp: int = 2
     nodes: int = 1
     deadline: int = 600
+    icount: bool = False
 
 
 @dataclasses.dataclass
@@ -86,9 +87,17 @@ def node_options(machine):
     return options
 
 
+def clock_options(machine):
+    """icount: a guest nanosecond is one instruction, and waiting takes none.
+    Only emulation can count."""
+    if not machine.icount:
+        return ["-accel", accelerator()]
+    return ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
+
+
 def command(machine):
     program, _, board = QEMU[machine.arch]
-    return [program, *board, "-accel", accelerator(),
+    return [program, *board, *clock_options(machine),
             "-m", machine.memory,
             "-smp", f"{machine.smp},sockets={machine.smp}",
             *node_options(machine),

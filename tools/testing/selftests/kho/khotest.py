@@ -69,7 +69,7 @@ def kernel(tree, arch):
 
 def headers(arch):
     """User headers of a kernel that is built; the interface is the same."""
-    found = sorted(BUILD.glob(f"kernels/*-{arch}-vm/headers/include"))
+    found = sorted(BUILD.glob(f"kernels/*-{arch}-*/headers/include"))
     if not found:
         sys.exit(f"kho: no kernel headers for {arch}; run "
                  f"scripts/kernel.sh ours {arch} vm")

@@ -1,0 +1,315 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Measure what a live update costs in a stock kernel and in ours.
+
+Each case is a virtual machine that boots cold, preserves something and kexecs
+into the same kernel. QEMU counts instructions: one guest nanosecond is one of
+them, and a repeated run gives the same figures whatever else the host does.
+scripts/bench.sh builds what runs here.
+
+What is measured:
+
+    boot        instructions (10^9) until the kernel's line "Memory:", less
+                those of the cold boot before it
+    init        the same, until the first program runs
+    preserve    of LUO, a folio: what the ioctl takes, and
+    retrieve    divided by the number of folios
+    finish
+    metadata    pages that are preserved beside those of the file
+    *_one       instructions of one call of kho_*_folio(), median
+    *_many      the same a folio, as memfd calls KHO for many folios
+
+Prints a table with the ratio to stock and says which of the targets are met;
+writes bench.csv and boot-cost.svg to build/results/, and console logs to
+build/results/bench/. Exit status 1 if a machine failed or a target is missed.
+"""
+import argparse
+import collections
+import concurrent.futures
+import dataclasses
+import datetime
+import os
+import pathlib
+import re
+import shutil
+import sys
+import tempfile
+import threading
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "tools/testing/selftests/kho"))
+
+import benchfigures as figures  # noqa: E402  (needs the path above)
+import khotest  # noqa: E402
+import run  # noqa: E402
+import vm  # noqa: E402
+
+ARCH = "x86_64"
+RESULTS = khotest.BUILD / "results"
+CSV = RESULTS / "bench.csv"
+PLOT = RESULTS / "boot-cost.svg"
+README = TOP / "README.md"
+README_PLOT = "Documentation/core-api/kho/boot-cost.svg"
+
+# The clock that measures is told what it counts rather than left to find out.
+PARAMETERS = "nokaslr tsc=reliable tsc_early_khz=1000000"
+DEADLINE = 3 * 3600
+
+MEMORY_LINE = re.compile(r"^\[ *(\d+\.\d+)\] Memory: ")
+FIRST_LINE = re.compile(r"^\[ *(\d+\.\d+)\] khotest: # \w+, boot (\d+) ")
+STABLE = re.compile(r"sched_clock: Marking stable \(.*\)->\(-?\d+, (-?\d+)\)")
+VALUE = re.compile(r"^# bench (\w+)=(\d+)$")
+CALL = re.compile(r"\bkho_bench: (\w+) (\d+) (\d+)$")
+
+
+def cases(quick):
+    """(tree, case), the long ones first. A stock kernel needs hours for the
+    largest fragmented files, so these are for ours alone."""
+    found = machine_cases(False, 1, SIZES_QUICK if quick else SIZES)
+    if not quick:
+        for eager, nodes in ((False, 2), (True, 1), (True, 2)):
+            found += machine_cases(eager, nodes, SIZES_OTHER)
+    return sorted(found, key=lambda found: -expected_work(*found))
+
+
+# page and layout -> folios in both kernels, and in ours alone
+SIZES = {
+    ("4K", "contiguous"): ([4 ** i for i in range(10)], []),
+    ("4K", "fragmented"): ([4 ** i for i in range(9)],
+                           [2 ** i for i in range(17, 21)]),
+    ("2M", "contiguous"): ([1, 8, 64, 512], []),
+    ("2M", "fragmented"): ([1, 8, 64, 512], []),
+}
+SIZES_OTHER = {
+    ("4K", "contiguous"): ([1024, 65536, 262144], []),
+    ("4K", "fragmented"): ([1024, 4096, 16384], [65536]),
+    ("2M", "contiguous"): ([64], []),
+    ("2M", "fragmented"): ([64], []),
+}
+SIZES_QUICK = {
+    ("4K", "contiguous"): ([1, 4096, 65536, 262144], []),
+    ("4K", "fragmented"): ([256, 1024, 4096], [65536, 131072]),
+    ("2M", "fragmented"): ([64], []),
+}
+CALL_SIZES = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 2048,
+              ("2M", "contiguous"): 32}
+
+
+def machine_cases(eager, nodes, sizes):
+    found = []
+    for (page, layout), (both, ours) in sizes.items():
+        kind = (page == "2M", layout == "fragmented")
+        for folios in both + ours:
+            case = figures.Case(eager, nodes, False, *kind, folios)
+            found += [(tree, case) for tree in figures.TREES
+                      if tree == "ours" or folios in both]
+    for (page, layout), folios in CALL_SIZES.items():
+        case = figures.Case(eager, nodes, True, page == "2M",
+                    layout == "fragmented", folios)
+        found += [(tree, case) for tree in figures.TREES]
+    return found
+
+
+def expected_work(tree, case):
+    """A rough number, to start long cases first: stock has a square in it."""
+    work = case.folios * (512 if case.huge else 1)
+    if tree == "stock" and case.fragmented:
+        work += case.folios ** 2 // 40
+    return work
+
+
+class Console:
+    """Collects what one machine reports."""
+
+    def __init__(self, case):
+        self.case = case
+        self.values = {}
+        self.memory_lines = []
+        self.clock_offsets = []
+        self.first_lines = []
+        self.boots = run.Boots()
+
+    def line(self, line):
+        self.boots.line(line)
+        for pattern, stamps in ((MEMORY_LINE, self.memory_lines),
+                                (FIRST_LINE, self.first_lines)):
+            found = pattern.match(line)
+            if found:
+                stamps.append(float(found[1]))
+        found = STABLE.search(line)
+        if found:
+            self.clock_offsets.append(int(found[1]) / 1e9)
+        found = CALL.search(line)
+        if found:
+            self.values[found[1]] = int(found[2]) / int(found[3])
+        found = VALUE.match(khotest.result_line(line) or "")
+        if found:
+            self.values[found[1]] = int(found[2])
+
+    def measured(self):
+        """Metric -> value. Nothing if it is not complete."""
+        if self.case.calls:
+            wanted = figures.CALLS
+            values = dict(self.values)
+        else:
+            wanted = figures.MEMFD
+            values = self.memfd_values()
+        return {} if set(wanted) - set(values) else values
+
+    def memfd_values(self):
+        """Before the line STABLE the kernel's clock follows its ticks, from
+        one boot to the next within 0.0005 s. After it, it is that of the
+        processor, and the line says how far ahead."""
+        stamps = self.memory_lines, self.clock_offsets, self.first_lines
+        if any(len(both) != 2 for both in stamps):
+            return {}
+        values = {name: value if name in ("metadata", "runs")
+                  else value / self.case.folios
+                  for name, value in self.values.items()}
+        first = [stamp - offset for stamp, offset in
+                 zip(self.first_lines, self.clock_offsets)]
+        for name, (cold, second) in (("boot", self.memory_lines),
+                                     ("init", first)):
+            values["cold_" + name] = cold
+            values[name] = second - cold
+        return values
+
+
+def kernel_directory(tree, case):
+    fragment = "+bench-nodefer" if case.eager else ""
+    return khotest.BUILD / f"kernels/{tree}-{ARCH}-bench{fragment}"
+
+
+def measure(tree, case):
+    """(metric -> value, reasons why not)"""
+    logs = RESULTS / "bench"
+    logs.mkdir(parents=True, exist_ok=True)
+    scenario = "bench_calls" if case.calls else "bench_memfd"
+    name = "-".join(str(int(value)) for value in dataclasses.astuple(case))
+    log = logs / f"{tree}-{scenario}-{name}.log"
+    built = kernel_directory(tree, case)
+    files = {"bench": case.parameters().encode()}
+    if case.calls:
+        files["kho_bench.ko"] = built / "bench/kho_bench.ko"
+    console = Console(case)
+    with tempfile.TemporaryDirectory(prefix="kho-") as directory:
+        machine = khotest.machine(
+            ARCH, scenario, {tree: built / "image"}, directory, str(log),
+            seed=1, cmdline=PARAMETERS, files=files, smp=1, nodes=case.nodes,
+            memory=f"{case.memory() >> 20}M", deadline=DEADLINE, icount=True)
+        ended = vm.run(machine, console.line)
+    values = console.measured()
+    faults = list(console.boots.complaints()) + list(console.boots.failures())
+    faults += khotest.problems(log, [])
+    if ended.status != "exited":
+        faults += [f"the machine {ended.status}, its last lines:",
+                   *ended.last_lines[-6:]]
+    if not values and not faults:
+        faults = [f"results are missing, there are {sorted(console.values)}"]
+    if faults:
+        faults.append(f"log: {log}")
+    return values, faults, ended.seconds
+
+
+class Run:
+    """All cases, some at a time; says which, and how each went."""
+
+    def __init__(self, todo):
+        self.todo = todo
+        self.results = collections.defaultdict(dict)
+        self.failed = 0
+        self.started = 0
+        self.lock = threading.Lock()
+
+    def one(self, job):
+        tree, case = job
+        with self.lock:
+            self.started += 1
+            number = f"[{self.started} of {len(self.todo)}] {tree}"
+            khotest.say(f"{number}: {case.label()}")
+        values, faults, seconds = measure(tree, case)
+        with self.lock:
+            khotest.say(f"{number}: {brief(values) or 'FAILED'}, "
+                        f"{seconds:.0f} s")
+            for fault in faults:
+                khotest.say(f"    {fault}")
+            if faults:
+                self.failed += 1
+            else:
+                self.results[case][tree] = values
+                figures.write_csv(CSV, self.results)
+
+    def all(self, jobs):
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(self.one, self.todo))
+        return self.results
+
+
+def brief(values):
+    return ", ".join(f"{name} {figures.number(name, values[name])}"
+                     for name in ("boot", "preserve", "retrieve",
+                                  "preserve_many", "restore_many")
+                     if name in values)
+
+
+def update_readme():
+    if not CSV.exists():
+        sys.exit(f"bench: there is no {CSV}; run make bench")
+    day = datetime.date.fromtimestamp(CSV.stat().st_mtime).isoformat()
+    text = README.read_text(encoding="utf-8")
+    block = figures.readme_block(figures.read_csv(CSV), day,
+                                 README_PLOT)
+    README.write_text(figures.replace_block(text, block), encoding="utf-8")
+    shutil.copyfile(PLOT, TOP / README_PLOT)
+    khotest.say(f"bench: figures of {day} are in {README} and {README_PLOT}")
+
+
+def free_memory():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        return next(int(line.split()[1]) << 10 for line in lines
+                    if line.startswith("MemAvailable:"))
+
+
+def plan(todo, free, processors):
+    """What fits into memory, what does not, and how many at a time."""
+    fits = [job for job in todo if job[1].memory() <= free]
+    largest = max((case.memory() for _, case in fits), default=figures.GIB)
+    jobs = max(1, min(processors, free // largest))
+    return fits, [job for job in todo if job not in fits], jobs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--readme", action="store_true",
+                        help="take the results of the last run into README.md")
+    args = parser.parse_args()
+    if args.readme:
+        update_readme()
+        return 0
+    khotest.require_tools(ARCH)
+    khotest.guest(ARCH)
+    todo, too_large, jobs = plan(cases(args.quick), free_memory(),
+                                 os.cpu_count())
+    for tree, case in too_large:
+        khotest.say(f"left out, needs {case.memory() >> 30} GiB of memory: "
+                    f"{tree}, {case.label()}")
+    khotest.say(f"{len(todo)} machines, {jobs} at a time")
+    bench = Run(todo)
+    results = bench.all(jobs)
+    figures.write_plot(PLOT, results)
+    for line in figures.tables(results):
+        khotest.say(line)
+    khotest.say("")
+    judged = list(figures.targets(results))
+    for target in judged:
+        for line in target.lines():
+            khotest.say(line)
+    khotest.say(f"{bench.failed} of {len(todo)} machines failed; results: "
+                f"{CSV}, {PLOT}")
+    missed = any(target.met() is False for target in judged)
+    return 1 if bench.failed or missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

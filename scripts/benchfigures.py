@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The figures of bench.py: what a case is, what was measured in it, and what
+is made of that: tables, the CSV file, the plot, the README's block, and the
+judgement of the targets. Measures nothing.
+
+Results are a dict: Case -> tree -> metric -> value.
+"""
+import collections
+import csv
+import dataclasses
+import re
+import subprocess
+
+TREES = ("stock", "ours")
+GIB = 1 << 30
+BEGIN = "<!-- begin: scripts/bench.sh --readme -->\n"
+END = "<!-- end: scripts/bench.sh --readme -->\n"
+
+BOOT = ("boot", "init")
+MEMFD = (*BOOT, "preserve", "retrieve", "finish", "metadata")
+CALLS = tuple(f"{call}_{way}" for way in ("many", "one")
+              for call in ("preserve", "unpreserve", "restore"))
+COLD = ("cold_boot", "cold_init")
+
+# Nothing may be slower than stock by more than this part of it; boots are not
+# compared any finer than the kernel's clock allows, see bench.py (G).
+TOLERANCE = 0.01
+BOOT_RESOLUTION = 0.0005
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Case:
+    """What is preserved, and in which machine. eager: all struct pages are
+    initialized at once, not deferred. calls: the module calls KHO, not LUO."""
+    eager: bool
+    nodes: int
+    calls: bool
+    huge: bool
+    fragmented: bool
+    folios: int
+
+    def page(self):
+        return "2M" if self.huge else "4K"
+
+    def layout(self):
+        return "fragmented" if self.fragmented else "contiguous"
+
+    def machine(self):
+        return (f"{'one node' if self.nodes == 1 else 'two nodes'}, struct "
+                f"pages {'all at once' if self.eager else 'deferred'}")
+
+    def label(self):
+        return (f"{'calls' if self.calls else 'memfd'}, {self.folios:,} {self.page()} {self.layout()}, "
+                f"{self.machine()}")
+
+    def memory(self):
+        """Bytes. The file, what lies between its pages, and a gigabyte."""
+        size = self.folios << (21 if self.huge else 12)
+        return max(3 * GIB, size * (2 if self.fragmented else 1) + 2 * GIB)
+
+    def parameters(self):
+        if self.calls:
+            return (f"nr={self.folios} order={9 if self.huge else 0} "
+                    f"fragmented={int(self.fragmented)}")
+        return (f"folios={self.folios} huge={int(self.huge)} "
+                f"fragmented={int(self.fragmented)} nodes={self.nodes}")
+
+
+def number(metric, value):
+    if value is None:
+        return "-"
+    if metric in BOOT + COLD:
+        return f"{value:.4f}"
+    return f"{value:,.0f}"
+
+
+def ratio(stock, ours):
+    """None if there is nothing to compare, or nothing to divide by."""
+    if stock is None or ours is None or stock <= 0:
+        return None
+    return ours / stock
+
+
+def ratio_text(stock, ours):
+    value = ratio(stock, ours)
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def metrics_of(case):
+    return CALLS if case.calls else MEMFD
+
+
+def get(results, case, tree, metric):
+    return results.get(case, {}).get(tree, {}).get(metric)
+
+
+def aligned(rows):
+    """First columns to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        cells = [cell.ljust(width) if i in (0, 1, 3) else cell.rjust(width)
+                 for i, (cell, width) in enumerate(zip(row, widths))]
+        yield "  ".join(cells).rstrip()
+
+
+def table_rows(results, selected, metrics):
+    yield ("page", "layout", "folios", "kernel", *metrics)
+    for case in selected:
+        both = [[get(results, case, tree, metric) for metric in metrics]
+                for tree in TREES]
+        names = (case.page(), case.layout(), f"{case.folios:,}")
+        for tree, values in zip(TREES, both):
+            if results[case].get(tree):
+                yield (*names, tree, *map(number, metrics, values))
+                names = ("", "", "")
+        if len(results[case]) == len(TREES):
+            yield (*names, "ratio", *map(ratio_text, *both))
+
+
+def tables(results):
+    """Lines: for each machine, memfds and then calls."""
+    groups = collections.defaultdict(list)
+    for case in sorted(results):
+        groups[case.machine(), metrics_of(case)].append(case)
+    for (machine, metrics), selected in groups.items():
+        yield ""
+        yield machine.capitalize() + (
+            ". Instructions a call." if metrics == CALLS else
+            ". boot, init: G instructions; metadata: pages; else "
+            "instructions a folio.")
+        yield from aligned(list(table_rows(results, selected, metrics)))
+
+
+def slower(case, metric, stock, ours):
+    """Whether ours is: stock and ours are all values of a case."""
+    allowed = TOLERANCE * max(stock[metric], 0)
+    if metric in BOOT:
+        allowed = max(allowed, BOOT_RESOLUTION)
+    elif metric == "metadata":
+        allowed = 0
+    return ours[metric] - stock[metric] > allowed
+
+
+def all_slower(results):
+    """What is slower than stock, as lines; None if nothing was compared."""
+    compared = [case for case in sorted(results)
+                if len(results[case]) == len(TREES)]
+    if not compared:
+        return None
+    found = []
+    for case in compared:
+        stock, ours = (results[case][tree] for tree in TREES)
+        found += [f"{metric}: {number(metric, ours[metric])}, stock "
+                  f"{number(metric, stock[metric])}: {case.label()}"
+                  for metric in metrics_of(case)
+                  if slower(case, metric, stock, ours)]
+    return found
+
+
+def plain(folios, fragmented):
+    """A case that a target speaks of: 4 KiB pages in the simplest machine."""
+    return Case(False, 1, False, False, fragmented, folios)
+
+
+@dataclasses.dataclass
+class Target:
+    """found and limit are None if the run has nothing to judge it by."""
+    what: str
+    found: float | None
+    limit: float | None
+    details: list = dataclasses.field(default_factory=list)
+
+    def met(self):
+        return None if self.found is None else self.found <= self.limit
+
+    def lines(self):
+        verdict = {None: "not measured", True: "met", False: "MISSED"}
+        if self.met() is None:
+            yield f"{verdict[None]:<12}  {self.what}"
+            return
+        yield (f"{verdict[self.met()]:<12}  {self.what}: {self.found:.4g}, "
+               f"at most {self.limit:.4g}")
+        yield from ("              " + line for line in self.details)
+
+
+def doublings(results):
+    """(folios, growth) for each fragmented size that has its double."""
+    for case in sorted(results):
+        if case != plain(case.folios, True) or case.folios < 65536:
+            continue
+        costs = [get(results, plain(folios, True), "ours", "boot")
+                 for folios in (case.folios, 2 * case.folios)]
+        if None not in costs:
+            yield case.folios, ratio(*costs) or float("inf")
+
+
+def targets(results):
+    """The targets of design.md, section 9."""
+    yield Target("boot cost of 65,536 fragmented pages, G",
+                 get(results, plain(65536, True), "ours", "boot"), 0.05)
+    yield Target("boot cost of 262,144 contiguous pages, G",
+                 get(results, plain(262144, False), "ours", "boot"), 0.0045)
+    growth = list(doublings(results))
+    yield Target("growth of boot cost when fragments double, from 65,536",
+                 max((factor for _, factor in growth), default=None), 2.1,
+                 [f"{folios:,} to {2 * folios:,}: {factor:.3f}"
+                  for folios, factor in growth])
+    for name in ("preserve_many", "restore_many"):
+        shares = [ratio(*(get(results, case, tree, name) for tree in TREES))
+                  for case in sorted(results)
+                  if case.calls and not case.huge]
+        shares = [share for share in shares if share is not None]
+        yield Target(f"{name}, ratio to stock, 4 KiB pages",
+                     max(shares, default=None), 0.3333)
+    slow = all_slower(results)
+    yield Target("figures worse than stock", None if slow is None
+                 else len(slow), 0, slow or [])
+
+
+def unit(metric):
+    if metric in BOOT + COLD:
+        return "G instructions"
+    return "pages" if metric == "metadata" else \
+        "runs" if metric == "runs" else "instructions a folio"
+
+
+FIELDS = ("eager", "nodes", "calls", "huge", "fragmented", "folios",
+          "metric", "unit", *TREES, "ratio")
+
+
+def write_csv(path, results):
+    with open(path, "w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(FIELDS)
+        for case in sorted(results):
+            metrics = {metric: None for values in results[case].values()
+                       for metric in values}
+            for metric in metrics:
+                both = [get(results, case, tree, metric) for tree in TREES]
+                share = ratio(*both)
+                rows.writerow([
+                    *(int(v) if isinstance(v, bool) else v
+                      for v in dataclasses.astuple(case)),
+                    metric, unit(metric),
+                    *("" if v is None else f"{v:.6f}" for v in both),
+                    "" if share is None else f"{share:.6f}"])
+
+
+def read_csv(path):
+    results = collections.defaultdict(dict)
+    with open(path, encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            case = Case(row["eager"] == "1", int(row["nodes"]),
+                        row["calls"] == "1", row["huge"] == "1",
+                        row["fragmented"] == "1", int(row["folios"]))
+            for tree in TREES:
+                if row[tree]:
+                    results[case].setdefault(tree, {})[row["metric"]] = \
+                        float(row[tree])
+    return results
+
+
+def series(results, tree, fragmented):
+    """Points of a line in the plot; a cost of nothing has no logarithm."""
+    points = [(case.folios, get(results, case, tree, "boot"))
+              for case in sorted(results)
+              if case == plain(case.folios, fragmented)]
+    return [(x, y) for x, y in points if y is not None and y > 0]
+
+
+def gnuplot_script(results, output):
+    lines = [(f"{tree}, {'fragmented' if fragmented else 'contiguous'}",
+              series(results, tree, fragmented))
+             for tree in TREES for fragmented in (True, False)]
+    lines = [(title, points) for title, points in lines if points]
+    script = [
+        "set terminal svg size 800,560 background '#ffffff'",
+        f"set output '{output}'",
+        "set logscale xy", "set format y '10^{%T}'", "set grid", "set key left",
+        "set xlabel 'preserved pages of 4 KiB'",
+        "set ylabel 'boot cost, 10^9 instructions'",
+        "set yrange [0.0001:*]",
+    ]
+    for i, (_, points) in enumerate(lines):
+        script += [f"$line{i} << EOD", *(f"{x} {y}" for x, y in points), "EOD"]
+    script.append("plot " + ", ".join(
+        f"$line{i} with linespoints linewidth 2 title '{title}'"
+        for i, (title, _) in enumerate(lines)))
+    return "\n".join(script) + "\n" if lines else ""
+
+
+def write_plot(path, results):
+    script = gnuplot_script(results, path)
+    if script:
+        subprocess.run(["gnuplot"], input=script, text=True, check=True)
+
+
+def markdown(rows):
+    rows = [f"| {' | '.join(row)} |" for row in rows]
+    return [rows[0], re.sub(r"[^|]+", " --- ", rows[0]), *rows[1:]]
+
+
+def readme_rows(results):
+    """What the README shows: the simplest machine, the usual pages."""
+    yield ("pages", "boot, stock", "ours", "preserve, stock", "ours",
+           "retrieve, stock", "ours")
+    for case in sorted(results):
+        if case != plain(case.folios, case.fragmented) or case.folios < 4096:
+            continue
+        cells = [number(metric, get(results, case, tree, metric))
+                 for metric in ("boot", "preserve", "retrieve")
+                 for tree in TREES]
+        yield (f"{case.folios:,} {case.layout()}", *cells)
+
+
+def readme_block(results, day, plot):
+    return "\n".join([
+        f"![Boot cost of preserved pages]({plot})", "",
+        f"Boot: 10^9 instructions; preserve and retrieve: instructions a page. "
+        f"Measured {day}.", "", *markdown(list(readme_rows(results)))]) + "\n"
+
+
+def replace_block(text, block):
+    """What stands between the two marks becomes block."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the lines {BEGIN.strip()} and {END.strip()} are "
+                         "not there, in this order")
+    return before + begin + block + end + after

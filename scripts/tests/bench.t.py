@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests of scripts/bench.py and benchfigures.py: what they read from a console,
+and what they make of figures. Boots nothing.
+"""
+import pathlib
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import bench  # noqa: E402
+import benchfigures as figures  # noqa: E402
+
+CASE = figures.Case(False, 1, False, False, True, 4)
+CALLS = figures.Case(False, 1, True, False, False, 4)
+MEMFD_LOG = """[    0.250000] Memory: 3000K/4000K available
+[    0.300000] sched_clock: Marking stable (9, -9)->(8, 50000000)
+[    0.400000] khotest: # bench_memfd, boot 1 of 2, kernel ours
+[    0.500000] khotest: # bench preserve=1000
+[    0.500000] khotest: # bench metadata=9
+[    0.500000] khotest: # bench runs=5
+[    0.350000] Memory: 3000K/4000K available
+[    0.360000] sched_clock: Marking stable (9, 9)->(8, -10000000)
+[    0.600000] khotest: # bench_memfd, boot 2 of 2, kernel ours
+[    0.700000] khotest: # bench retrieve=2000
+[    0.700000] khotest: # bench finish=400
+"""
+MEMFD_VALUES = {
+    "cold_boot": 0.25, "boot": 0.1, "cold_init": 0.35, "init": 0.26,
+    "preserve": 250, "retrieve": 500, "finish": 100, "metadata": 9, "runs": 5}
+CALLS_LOG = "".join(f"[    0.1] kho_bench: {name} {cycles} {calls}\n"
+                    for name, cycles, calls in (
+                        ("preserve_many", 400, 4), ("unpreserve_many", 200, 4),
+                        ("preserve_one", 160, 1), ("unpreserve_one", 150, 1),
+                        ("restore_many", 40, 4), ("restore_one", 280, 1)))
+CALLS_VALUES = {"preserve_many": 100, "unpreserve_many": 50,
+                "preserve_one": 160, "unpreserve_one": 150,
+                "restore_many": 10, "restore_one": 280}
+
+
+def measured(case, log):
+    console = bench.Console(case)
+    for line in log.splitlines():
+        console.line(line)
+    return {name: round(value, 6)
+            for name, value in console.measured().items()}
+
+
+def without(log, text):
+    return "".join(line for line in log.splitlines(True) if text not in line)
+
+
+def console_cases():
+    yield "console of a memfd", measured(CASE, MEMFD_LOG) == MEMFD_VALUES
+    yield "console of the module", measured(CALLS, CALLS_LOG) == CALLS_VALUES
+    for text in ("preserve=", "retrieve=", "finish=", "metadata=",
+                 "0.350000", "0.360000", "boot 2 of 2"):
+        yield (f"nothing without the line with {text}",
+               not measured(CASE, without(MEMFD_LOG, text)))
+    yield ("nothing without a call",
+           not measured(CALLS, without(CALLS_LOG, "restore_one")))
+    yield ("a third boot is a fault", not measured(
+        CASE, MEMFD_LOG + "[    0.2] Memory: 1K/2K available\n"))
+    yield ("a program cannot speak for the kernel", not measured(
+        CALLS, without(CALLS_LOG, "restore_one") +
+        "[    0.1] khotest: # kho_bench: restore_one many 1\n"))
+
+
+def memfd_values(boot=0.1, preserve=1000.0, metadata=9.0):
+    return {**MEMFD_VALUES, "boot": boot, "preserve": preserve,
+            "metadata": metadata}
+
+
+def is_slower(metric, stock, ours):
+    return figures.slower(CASE, metric, memfd_values(**{metric: stock}),
+                          memfd_values(**{metric: ours}))
+
+
+def slower_cases():
+    yield "1 % slower is not slower", not is_slower("preserve", 1000, 1010)
+    yield "more than 1 % is", is_slower("preserve", 1000, 1011)
+    yield "faster is not", not is_slower("preserve", 1000, 10)
+    yield "boot: 1 % is not", not is_slower("boot", 100, 101)
+    yield "boot: more is", is_slower("boot", 100, 101.1)
+    yield ("boot: what the clock cannot tell is not",
+           not is_slower("boot", -0.0004, 0))
+    yield "boot: more than that is", is_slower("boot", -0.0004, 0.0002)
+    yield "one more page of metadata is", is_slower("metadata", 9, 10)
+    yield "as many are not", not is_slower("metadata", 9, 9)
+
+
+def results_of(*rows):
+    """rows: folios, fragmented, boot cost of stock and of ours"""
+    return {figures.plain(folios, fragmented): {
+        tree: memfd_values(boot=cost)
+        for tree, cost in zip(figures.TREES, costs) if cost is not None}
+        for folios, fragmented, *costs in rows}
+
+
+def verdicts(results):
+    return [target.met() for target in figures.targets(results)]
+
+
+def target_cases():
+    good = results_of((65536, True, 97, 0.05), (131072, True, None, 0.1),
+                      (262144, True, None, 0.21), (262144, False, 1, 0.0045))
+    calls = {"stock": {name: 300 for name in figures.CALLS},
+             "ours": {name: 99 for name in figures.CALLS}}
+    good[CALLS] = calls
+    yield "targets met", verdicts(good) == [True] * 6
+    yield "targets not measured", verdicts({}) == [None] * 6
+    bad = results_of((65536, True, 97, 0.051), (131072, True, None, 0.12),
+                     (262144, False, 0.001, 0.0046))
+    bad[CALLS] = {"stock": calls["stock"],
+                  "ours": {name: 101 for name in figures.CALLS}}
+    yield "targets missed", verdicts(bad) == [False] * 6
+    large = figures.Case(False, 1, True, True, False, 4)
+    huge_only = {large: bad[CALLS]}
+    yield ("a share of huge pages is no target",
+           verdicts(huge_only)[3:5] == [None, None])
+    yield ("a doubling needs both ends", verdicts(results_of(
+        (65536, True, 97, 0.01), (262144, True, None, 9)))[2] is None)
+    yield ("the worst doubling counts", verdicts(results_of(
+        (65536, True, 97, 0.01), (131072, True, None, 0.03),
+        (262144, True, None, 0.03)))[2] is False)
+    yield "ratio by nothing", figures.ratio(0, 1) is None
+    yield "ratio to nothing", figures.ratio(None, 1) is None
+
+
+def output_cases(directory):
+    results = results_of((1, True, -0.0004, -0.0003), (65536, True, 97.39, 0.03),
+                         (1 << 20, True, None, 0.5))
+    path = directory / "bench.csv"
+    figures.write_csv(path, results)
+    yield "what the CSV file says is what was measured", \
+        figures.read_csv(path) == results
+    lines = "\n".join(figures.tables(results))
+    yield "the table has both figures and the ratio", all(
+        text in lines for text in ("97.3900", "0.0300", "0.00031"))
+    yield "the table does not invent figures of stock", \
+        lines.count("stock") == 2 and lines.count("ours") == 3
+    script = figures.gnuplot_script(results, "x.svg")
+    yield "the plot leaves out what has no logarithm", \
+        "65536 97.39" in script and "-0.0004" not in script
+    yield "no plot of nothing", figures.gnuplot_script({}, "x.svg") == ""
+
+
+def readme_cases():
+    text = f"a\n{figures.BEGIN}old\n{figures.END}b\n"
+    new = figures.replace_block(text, "new\n")
+    yield "the block is replaced", \
+        new == f"a\n{figures.BEGIN}new\n{figures.END}b\n"
+    yield "and can be again", figures.replace_block(new, "old\n") == text
+    for name, broken in (("begin", figures.END), ("end", figures.BEGIN),
+                         ("order", figures.END + figures.BEGIN)):
+        try:
+            figures.replace_block(broken, "new\n")
+            yield f"marks without {name} are an error", False
+        except ValueError:
+            yield f"marks without {name} are an error", True
+
+
+def plan_cases():
+    gib = figures.GIB
+    todo = bench.cases(False)
+    fits, too_large, jobs = bench.plan(todo, 1000 * gib, 2)
+    yield "plenty of memory", (fits, too_large, jobs) == (todo, [], 2)
+    fits, too_large, jobs = bench.plan(todo, 4 * gib, 2)
+    yield "little memory: what is too large is named", \
+        fits and too_large and jobs == 1 and \
+        sorted(fits + too_large) == sorted(todo)
+    yield "each case once", len(set(todo)) == len(todo)
+    yield "a part is quick", set(bench.cases(True)) < set(todo)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        cases = [*console_cases(), *slower_cases(), *target_cases(),
+                 *output_cases(pathlib.Path(directory)), *readme_cases(),
+                 *plan_cases()]
+    print("TAP version 13")
+    print(f"1..{len(cases)}")
+    for number, (name, holds) in enumerate(cases, 1):
+        print(f"{'ok' if holds else 'not ok'} {number} - {name}")
+    return 0 if all(holds for _, holds in cases) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One memfd goes through a kexec, and the calls of LUO are timed. For
+ * scripts/bench.py, which says in /bench what the memfd is like, and runs the
+ * machine so that a nanosecond is an instruction. Results are lines
+ * "bench NAME=VALUE".
+ *
+ * needs run: by hand
+ */
+#define _GNU_SOURCE
+#include <linux/mempolicy.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+#define SESSION	"bench"
+#define TOKEN	1
+
+/* Below this the layout of a file cannot be told from what else is preserved */
+#define MANY	64
+
+/**
+ * struct bench - what the memfd is like
+ * @folios: how many it has
+ * @huge: whether these are huge pages
+ * @fragmented: whether every other one in memory belongs to another file,
+ *	which is not preserved
+ * @nodes: NUMA nodes that it is spread over
+ */
+struct bench {
+	unsigned long folios;
+	int huge;
+	int fragmented;
+	int nodes;
+};
+
+static struct bench bench;
+
+static size_t folio_size(void)
+{
+	return bench.huge ? MIB(2) : KIB(4);
+}
+
+static void read_parameters(void)
+{
+	char text[128];
+	int found;
+
+	read_file("/bench", text, sizeof(text));
+	found = sscanf(text, "folios=%lu huge=%d fragmented=%d nodes=%d",
+		       &bench.folios, &bench.huge, &bench.fragmented,
+		       &bench.nodes);
+	require(found == 4, "parameters in /bench: %s", text);
+}
+
+/* tsc or, at first, tsc-early. No other clock of a PC is as fine. */
+static void check_clock(void)
+{
+	char name[32];
+
+	read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		  name, sizeof(name));
+	name[strcspn(name, "\n")] = 0;
+	check(!strncmp(name, "tsc", 3), "the clock is %s", name);
+}
+
+static __u64 now(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/*
+ * The coarse clock changes with the tick. The next one is then as far away as
+ * it can be, and does not count as a part of a short call.
+ */
+static void await_tick(void)
+{
+	__u64 before = now(CLOCK_MONOTONIC_COARSE);
+
+	while (now(CLOCK_MONOTONIC_COARSE) == before)
+		;
+}
+
+static __u64 start(void)
+{
+	await_tick();
+	return now(CLOCK_MONOTONIC);
+}
+
+static void report_cost(const char *name, __u64 started)
+{
+	note("bench %s=%llu", name, now(CLOCK_MONOTONIC) - started);
+}
+
+static int create(void)
+{
+	int fd = require_fd(memfd_create("bench", MFD_CLOEXEC), "create memfd");
+
+	require(!ftruncate(fd, bench.folios * folio_size()), "set its size");
+	return fd;
+}
+
+static char *map_file(int fd)
+{
+	char *area = mmap(NULL, bench.folios * folio_size(),
+			  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	require(area != MAP_FAILED, "map a memfd");
+	return area;
+}
+
+static void unmap_file(char *area)
+{
+	munmap(area, bench.folios * folio_size());
+}
+
+static __u64 *mark_in(char *area, unsigned long i)
+{
+	return (__u64 *)(area + i * folio_size());
+}
+
+/* Memory is handed out in the order in which it is touched first. */
+static void fill(int fd, int spacer)
+{
+	char *area = map_file(fd), *between = spacer < 0 ? NULL : map_file(spacer);
+
+	for (unsigned long i = 0; i < bench.folios; i++) {
+		*mark_in(area, i) = boot_seed() + i;
+		if (between)
+			*mark_in(between, i) = i;
+	}
+	unmap_file(area);
+	if (between)
+		unmap_file(between);
+}
+
+static void set_policy(void)
+{
+	unsigned long nodes = (1UL << bench.nodes) - 1;
+
+	if (bench.huge)
+		check_result(write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+					"always"), 0, "use huge pages");
+	if (bench.nodes > 1)
+		check(!syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &nodes,
+			       8 * sizeof(nodes)), "use all nodes by turns");
+}
+
+/* Metadata is all that is kept beside the file's own pages. */
+static void report_preserved(void)
+{
+	struct preserved found = count_preserved();
+	unsigned long pages = bench.folios * (folio_size() / KIB(4));
+
+	note("bench metadata=%llu", found.nodes + found.pages - pages);
+	note("bench runs=%llu", found.runs);
+	if (bench.folios < MANY)
+		return;
+	check((found.runs > bench.folios * 9 / 10) == bench.fragmented,
+	      "%lu folios are preserved in %llu runs", bench.folios,
+	      found.runs);
+}
+
+static void before_kexec(void)
+{
+	int device, session, fd, spacer = -1, ret;
+	__u64 started;
+
+	read_parameters();
+	check_clock();
+	set_policy();
+	device = require_fd(luo_device(), "open /dev/liveupdate");
+	session = require_fd(luo_create(device, SESSION), "create session");
+	fd = create();
+	if (bench.fragmented)
+		spacer = create();
+	fill(fd, spacer);
+
+	started = start();
+	ret = luo_preserve(session, fd, TOKEN);
+	report_cost("preserve", started);
+	check_result(ret, 0, "preserve");
+	report_preserved();
+	close(fd);
+}
+
+static void verify(int fd)
+{
+	unsigned long good = 0;
+	char *area = map_file(fd);
+
+	for (unsigned long i = 0; i < bench.folios; i++)
+		good += *mark_in(area, i) == boot_seed() + i;
+	unmap_file(area);
+	check(good == bench.folios, "%lu of %lu folios came through", good,
+	      bench.folios);
+}
+
+static void after_kexec(void)
+{
+	int device, session, fd, ret;
+	__u64 started;
+
+	read_parameters();
+	check_clock();
+	device = require_fd(luo_device(), "open /dev/liveupdate");
+	session = require_fd(luo_retrieve(device, SESSION), "retrieve session");
+
+	started = start();
+	fd = luo_retrieve_fd(session, TOKEN);
+	report_cost("retrieve", started);
+	require_fd(fd, "retrieve file");
+	verify(fd);
+
+	started = start();
+	ret = luo_finish(session);
+	report_cost("finish", started);
+	check_result(ret, 0, "finish");
+}
+
+SCENARIO(bench_memfd, { before_kexec }, { after_kexec });
