@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # test.sh [LAYER...]: runs the test layers named, or all: scripts, static,
-# memblock, kunit, vm, base-selftests. ARCH=arm64 in the environment for another
-# machine.
+# memblock, userspace, kunit, vm, base-selftests. ARCH=arm64 in the environment
+# for another machine.
 #
 # Each layer leaves one TAP or KTAP file in build/results. A layer that fails
 # does not keep the next from running. The last line is the sum of all.
@@ -51,7 +51,12 @@ memblock_simulator()
 	"$top/scripts/memblock.sh" >"$results/memblock.tap"
 }
 
-wanted=${*:-scripts static memblock kunit vm base-selftests}
+userspace_tests()
+{
+	"$top/scripts/userspace.sh" test >"$results/userspace.tap"
+}
+
+wanted=${*:-scripts static memblock userspace kunit vm base-selftests}
 need python3 python3
 lock test
 mkdir -p "$results"
@@ -60,6 +65,7 @@ mkdir -p "$results"
 layer scripts scripts.tap script_tests
 layer static static.tap static_checks
 layer memblock memblock.tap memblock_simulator
+layer userspace userspace.tap userspace_tests
 layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
 layer base-selftests base-selftests.tap "$selftests/run-base.py" --arch "$arch"

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The life of a kernel: what start_kernel() and kexec_file_load() do, as far
+ * as KHO takes part in it.
+ */
+
+#include "internal.h"
+
+/* What a kernel image and its early data occupy on a cold boot */
+#define IMAGE_SIZE	SZ_64K
+
+struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
+
+/* As far as the memory map: kho= and kho_scratch= have been read already */
+void sim_boot_early(const struct sim_handover *from)
+{
+	if (from)
+		kho_populate(from->fdt, from->fdt_len, from->scratch,
+			     from->scratch_len);
+
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		memblock_add(r->start, r->end - r->start);
+		memblock_set_node(r->start, r->end - r->start, &memblock.memory, r->nid);
+	}
+	max_low_pfn = PHYS_PFN(SIM_END);
+	if (!from)
+		memblock_reserve_kern(SZ_1M, IMAGE_SIZE);
+	memblock_allow_resize();
+
+	kho_memory_init_early();
+}
+
+/* Until the page allocator is up */
+void sim_boot_memory(void)
+{
+	kho_memory_init();
+	memblock_free_all();
+	sim_allocator_up = true;
+	sim_kho_takeover_done();
+}
+
+/* Everything; @from is what the last kernel left, %NULL on a cold boot */
+void sim_boot(const struct sim_handover *from)
+{
+	char scratch[] = "4M,0,4M";
+
+	sim_scratch_parse(scratch);
+	sim_boot_early(from);
+	sim_boot_memory();
+	sim_kho_init();
+}
+
+/* Find a place in an area for a segment, from the top */
+static int locate_hole(struct resource *res, void *data)
+{
+	struct kexec_buf *kbuf = data;
+	phys_addr_t start = ALIGN_DOWN(res->end + 1 - kbuf->memsz, kbuf->buf_align);
+
+	if (res->end + 1 - res->start < kbuf->memsz || start < res->start)
+		return 0;
+
+	kbuf->mem = start;
+	return 1;
+}
+
+int kexec_add_buffer(struct kexec_buf *kbuf)
+{
+	struct kimage *image = kbuf->image;
+	int err = kho_locate_mem_hole(kbuf, locate_hole);
+
+	if (err)
+		return err < 0 ? err : -EADDRNOTAVAIL;
+
+	image->segment[image->nr_segments++] = (struct kexec_segment) {
+		.buf = kbuf->buffer,
+		.bufsz = kbuf->bufsz,
+		.mem = kbuf->mem,
+		.memsz = kbuf->memsz,
+	};
+	return 0;
+}
+
+/* End this kernel. Memory stays, and the next one can be booted */
+struct sim_handover sim_kexec(void)
+{
+	struct kimage image = { .type = KEXEC_TYPE_DEFAULT };
+	struct sim_handover to;
+	int err = kho_fill_kimage(&image);
+
+	if (err || !image.kho.scratch)
+		sim_bug("the next kernel cannot be loaded", err);
+
+	to = (struct sim_handover) {
+		.fdt = image.kho.fdt,
+		.fdt_len = PAGE_SIZE,
+		.scratch = image.kho.scratch->mem,
+		.scratch_len = image.kho.scratch->bufsz,
+	};
+
+	/* Nothing is in use and nothing is free any more: there is no kernel */
+	sim_start_pages();
+	for (unsigned long i = 0; i < image.nr_segments; i++)
+		memcpy(phys_to_virt(image.segment[i].mem), image.segment[i].buf,
+		       image.segment[i].bufsz);
+	sim_start_variables();
+	return to;
+}
+
+/* From this kernel to the next */
+void sim_reboot(void)
+{
+	struct sim_handover next = sim_kexec();
+
+	sim_boot(&next);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of the simulated machine know of each other. */
+#ifndef _SIM_INTERNAL_H
+#define _SIM_INTERNAL_H
+
+#include "sim.h"
+
+struct sim_range {
+	phys_addr_t start, end;
+	int nid;
+};
+
+/* The linker's names for the sections of the kernel's variables */
+extern char __start_kernel_bss[], __stop_kernel_bss[];
+extern char __start_kernel_data[], __stop_kernel_data[];
+
+/* memory.c */
+extern const struct sim_range sim_memory[];
+extern bool sim_allocator_up;
+
+void sim_bug(const char *what, unsigned long where);
+void sim_start_pages(void);
+void sim_start_variables(void);
+
+#endif /* _SIM_INTERNAL_H */

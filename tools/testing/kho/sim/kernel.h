@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel as the files under test see it.
+ *
+ * Every header that they include and that tools/include does not have is this
+ * one, see STUBS in the Makefile; their own headers, memblock.h and cleanup.h
+ * are the kernel's. What is declared here is implemented in sim/, as far as
+ * KHO and memblock notice; what they call for others' sake does nothing.
+ */
+#ifndef _SIM_KERNEL_H
+#define _SIM_KERNEL_H
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * All variables of the simulated kernel lie in two sections of their own, so
+ * that they can be what they were at power on, or at a checkpoint, again.
+ */
+#pragma clang section bss = "kernel_bss" data = "kernel_data"
+
+#include <linux/types.h>
+#include <linux/align.h>
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/build_bug.h>
+#include <linux/cache.h>
+#include <linux/compiler.h>
+#include <linux/container_of.h>
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/kconfig.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/log2.h>
+#include <linux/math.h>
+#include <linux/numa.h>
+#include <linux/overflow.h>
+#include <linux/poison.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+#include <linux/stringify.h>
+#include <linux/typecheck.h>
+#include <linux/unaligned.h>
+#include <libfdt.h>
+
+/* Words of the compiler */
+
+#undef __init
+#undef __initdata
+#undef __setup
+#undef early_param
+#define __init
+#define __initdata
+#define __ref
+#define __ro_after_init
+#define __private
+
+#define fs_initcall(fn)		int sim_##fn(void) { return fn(); }
+#define core_initcall(fn)	fs_initcall(fn)
+#define late_initcall(fn)	fs_initcall(fn)
+#define early_param(name, fn)	int sim_##fn(char *arg) { return fn(arg); }
+#define __setup(name, fn)	early_param(name, fn)
+
+#define __UNIQUE_ID(name)	__PASTE(name, __COUNTER__)
+#define __cleanup(fn)		__attribute__((cleanup(fn), unused))
+#define auto			__auto_type
+#define __nonnull_args(x...)	__attribute__((nonnull(x)))
+
+#define KUNIT_STATIC_STUB_REDIRECT(...) do { } while (0)
+#define const_ilog2(n)		(63 - __builtin_clzll(n))
+#define lower_32_bits(n)	((u32)(n))
+#define mult_frac(x, n, d)	((x) / (d) * (n) + (x) % (d) * (n) / (d))
+#define DIV_ROUND_UP_ULL(x, d)	DIV_ROUND_UP((unsigned long long)(x), d)
+#define U64_MAX			UINT64_MAX
+
+#define bitmap_set(map, start, nr)					\
+	do {								\
+		for (unsigned long __i = 0; __i < (nr); __i++)		\
+			__set_bit((start) + __i, map);			\
+	} while (0)
+
+#define for_each_set_bitrange(b, e, addr, size)				\
+	for ((b) = 0;							\
+	     (b) = find_next_bit(addr, size, b),			\
+	     (e) = find_next_zero_bit(addr, size, (b) + 1), (b) < (size); \
+	     (b) = (e) + 1)
+
+#define for_each_clear_bitrange(b, e, addr, size)			\
+	for ((b) = 0;							\
+	     (b) = find_next_zero_bit(addr, size, b),			\
+	     (e) = find_next_bit(addr, size, (b) + 1), (b) < (size);	\
+	     (b) = (e) + 1)
+
+static inline int count_trailing_zeros(unsigned long x)
+{
+	return x ? __builtin_ctzl(x) : BITS_PER_LONG;
+}
+
+/* Messages, with the kernel's own conversions */
+
+#ifndef pr_fmt
+#define pr_fmt(fmt) fmt
+#endif
+
+int sim_printk(const char *fmt, ...);
+#define printk			sim_printk
+
+#define pr_err(fmt, ...)	printk(pr_fmt(fmt), ##__VA_ARGS__)
+#define pr_warn			pr_err
+#define pr_notice		pr_err
+#define pr_info			pr_err
+#define pr_warn_ratelimited	pr_err
+#define dump_stack()		do { } while (0)
+
+void sim_warn(const char *file, int line, const char *condition);
+
+#undef WARN_ON
+#undef WARN_ON_ONCE
+#undef WARN
+#define WARN_ON(condition)						\
+({									\
+	bool __warn = (condition);					\
+									\
+	if (__warn)							\
+		sim_warn(__FILE__, __LINE__, #condition);		\
+	__warn;								\
+})
+#define WARN_ON_ONCE		WARN_ON
+#define WARN(condition, ...)	WARN_ON(condition)
+
+#undef strscpy
+ssize_t sim_strscpy(char *to, const char *from, size_t size);
+#define __strscpy_3(to, from, size)	sim_strscpy(to, from, size)
+#define __strscpy_2(to, from)		sim_strscpy(to, from, sizeof(to))
+#define __strscpy(a, b, c, name, ...)	name
+#define strscpy(to, ...)						\
+	__strscpy(to, ##__VA_ARGS__, __strscpy_3, __strscpy_2)(to, ##__VA_ARGS__)
+unsigned long long memparse(const char *from, char **end);
+int kstrtobool(const char *from, bool *val);
+int kstrtouint(const char *from, unsigned int base, unsigned int *val);
+
+struct seq_buf {
+	char *buf;
+	size_t size, len;
+};
+
+void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
+int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
+#define seq_buf_str(s)		((s)->buf)
+
+/* There is no time, and one thread */
+
+typedef unsigned long cycles_t;
+
+#define get_cycles()		0UL
+#define local_clock()		0ULL
+#define NSEC_PER_USEC		1000
+#define cond_resched()		do { } while (0)
+
+#define atomic_long_read(v)	((v)->counter)
+#define atomic_long_set(v, n)	((v)->counter = (n))
+#define atomic_long_add(n, v)	((v)->counter += (n))
+#define atomic_long_sub(n, v)	((v)->counter -= (n))
+#define atomic_long_inc(v)	((v)->counter++)
+#define atomic_long_dec(v)	((v)->counter--)
+#define try_cmpxchg(ptr, old, new)					\
+({									\
+	bool __same = *(ptr) == *(old);					\
+									\
+	*(__same ? (ptr) : (old)) = __same ? (new) : *(ptr);		\
+	__same;								\
+})
+
+struct lock_class_key { };
+struct mutex {
+	bool locked;
+};
+
+#define __MUTEX_INITIALIZER(name)	{ }
+#define DEFINE_MUTEX(name)		struct mutex name
+#define mutex_init(lock)		((lock)->locked = false)
+#define lockdep_set_class(lock, key)	((void)(lock), (void)(key))
+#define lockdep_assert_held(lock)	WARN_ON(!(lock)->locked)
+
+static inline void mutex_lock(struct mutex *lock)
+{
+	WARN_ON(lock->locked);
+	lock->locked = true;
+}
+
+static inline void mutex_unlock(struct mutex *lock)
+{
+	WARN_ON(!lock->locked);
+	lock->locked = false;
+}
+
+#include <linux/cleanup.h>
+
+DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
+
+/* Physical memory */
+
+#define PAGE_SHIFT		12
+#define PAGE_SIZE		(1UL << PAGE_SHIFT)
+#define PAGE_MASK		(~(PAGE_SIZE - 1))
+#define PAGE_ALIGN(x)		ALIGN(x, PAGE_SIZE)
+#define PAGE_ALIGNED(x)		IS_ALIGNED((unsigned long)(x), PAGE_SIZE)
+#define PAGE_ALIGN_DOWN(x)	ALIGN_DOWN(x, PAGE_SIZE)
+#define PFN_UP(x)		(((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(x)		((x) >> PAGE_SHIFT)
+#define PFN_PHYS(x)		((phys_addr_t)(x) << PAGE_SHIFT)
+#define PHYS_PFN(x)		((unsigned long)((x) >> PAGE_SHIFT))
+#define PHYS_ADDR_MAX		(~(phys_addr_t)0)
+#define offset_in_page(x)	((unsigned long)(x) & ~PAGE_MASK)
+
+#define MAX_PAGE_ORDER		10
+#define MAX_ORDER_NR_PAGES	(1UL << MAX_PAGE_ORDER)
+#define MAX_FOLIO_ORDER		18
+#define pageblock_order		9
+#define pageblock_nr_pages	(1UL << pageblock_order)
+#define pageblock_align(pfn)	ALIGN(pfn, pageblock_nr_pages)
+#define pageblock_start_pfn(pfn) ALIGN_DOWN(pfn, pageblock_nr_pages)
+#define CMA_MIN_ALIGNMENT_BYTES	(PAGE_SIZE * pageblock_nr_pages)
+
+void *phys_to_virt(phys_addr_t phys);
+phys_addr_t virt_to_phys(const void *virt);
+int early_pfn_to_nid(unsigned long pfn);
+
+#define __va(phys)		phys_to_virt(phys)
+#define __pa(virt)		virt_to_phys(virt)
+#define __pa_symbol(virt)	virt_to_phys(virt)
+#define __is_kernel(addr)	false
+#define kasan_reset_tag(addr)	(addr)
+#define accept_memory(phys, size) do { } while (0)
+#define pfn_to_nid(pfn)		early_pfn_to_nid(pfn)
+
+void *early_memremap(phys_addr_t phys, unsigned long size);
+void early_memunmap(void *virt, unsigned long size);
+
+static inline unsigned int get_order(unsigned long size)
+{
+	return size > PAGE_SIZE ? fls_long((size - 1) >> PAGE_SHIFT) : 0;
+}
+
+/* Pages */
+
+enum sim_page_state {
+	SIM_HOLE,	/* not memory */
+	SIM_EARLY,	/* memblock's, or preserved */
+	SIM_FREE,	/* the page allocator's */
+	SIM_USED,	/* somebody has a reference */
+};
+
+struct page {
+	unsigned long private;
+	int count;
+	u8 state;
+	u8 order;		/* of a compound page, in the head */
+	bool reserved;
+	unsigned int back;	/* in a tail, how far it is from the head */
+} __attribute__((aligned(32)));
+
+struct folio {
+	struct page page;
+};
+
+enum migratetype {
+	MIGRATE_MOVABLE,
+	MIGRATE_CMA,
+};
+
+struct page *pfn_to_page(unsigned long pfn);
+unsigned long page_to_pfn(const struct page *page);
+struct page *pfn_to_online_page(unsigned long pfn);
+
+#define phys_to_page(phys)	pfn_to_page(PHYS_PFN(phys))
+#define page_to_phys(page)	PFN_PHYS(page_to_pfn(page))
+#define virt_to_page(virt)	phys_to_page(virt_to_phys(virt))
+#define page_to_virt(page)	phys_to_virt(page_to_phys(page))
+#define page_address(page)	page_to_virt(page)
+#define page_private(page)	((page)->private)
+#define set_page_private(page, val) ((page)->private = (val))
+#define page_folio(page)	((struct folio *)((page) - (page)->back))
+#define virt_to_folio(virt)	page_folio(virt_to_page(virt))
+#define folio_pfn(folio)	page_to_pfn(&(folio)->page)
+#define folio_order(folio)	((unsigned int)(folio)->page.order)
+#define folio_nr_pages(folio)	(1UL << folio_order(folio))
+#define folio_address(folio)	page_address(&(folio)->page)
+#define PageReserved(page)	((page)->reserved)
+#define __SetPageReserved(page)	((page)->reserved = true)
+#define page_zone(page)		pfn_to_nid(page_to_pfn(page))
+#define for_each_valid_pfn(pfn, start, end)				\
+	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
+		if (pfn_to_online_page(pfn))
+
+void set_page_count(struct page *page, int count);
+void prep_compound_page(struct page *page, unsigned int order);
+void put_page(struct page *page);
+#define folio_put(folio)	put_page(&(folio)->page)
+#define clear_page_tag_ref(page) ((void)(page))
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order);
+struct folio *folio_alloc(gfp_t gfp, unsigned int order);
+unsigned long get_zeroed_page(gfp_t gfp);
+void free_page(unsigned long virt);
+#define alloc_page(gfp)		alloc_pages(gfp, 0)
+
+void adjust_managed_page_count(struct page *page, long nr);
+void totalram_pages_add(long nr);
+void init_deferred_pages(unsigned long pfn, unsigned long end, int nid);
+void memblock_free_all(void);
+void memblock_free_pages(unsigned long pfn, unsigned int order);
+void free_reserved_page(struct page *page);
+void init_cma_reserved_pageblock(struct page *page);
+unsigned long free_reserved_area(void *start, void *end, int poison,
+				 const char *what);
+#define deferred_pages_enabled() false
+
+/* Nodes: MAX_NUMNODES of them, all with memory */
+
+struct zone {
+	atomic_long_t managed_pages;
+};
+
+#define MAX_NR_ZONES	1
+typedef struct pglist_data {
+	struct zone node_zones[MAX_NR_ZONES];
+} pg_data_t;
+
+#define for_each_online_pgdat(pgdat)	for ((pgdat) = NULL; (pgdat);)
+#define for_each_node_state(nid, state)	for ((nid) = 0; (nid) < MAX_NUMNODES; (nid)++)
+#define nodes_weight(mask)		MAX_NUMNODES
+
+/* Small objects; all that a kernel leaves is gone with it */
+
+bool slab_is_available(void);
+void *sim_kmalloc(size_t size);
+void kfree(const void *obj);
+#define kvfree			kfree
+#define kzalloc_obj(obj)	((typeof(obj) *)sim_kmalloc(sizeof(obj)))
+#define kmalloc_array(n, size, gfp) sim_kmalloc(array_size(n, size))
+#define kvmalloc_array		kmalloc_array
+#define kmalloc(size, gfp)	sim_kmalloc(size)
+#define kzalloc_node(size, gfp, nid) sim_kmalloc(size)
+
+DEFINE_FREE(kvfree, void *, kvfree(_T))
+
+/* vmalloc: areas have pages and no mapping */
+
+#define VM_ALLOC		0x02UL
+#define VM_UNINITIALIZED	0x20UL
+#define VM_ALLOW_HUGE_VMAP	0x400UL
+#define VMALLOC_START		0UL
+#define VMALLOC_END		~0UL
+#define PAGE_KERNEL		0
+#define NR_VMALLOC		0
+#define KASAN_VMALLOC_PROT_NORMAL 0
+#define KASAN_VMALLOC_VM_ALLOC	0
+#define kasan_unpoison_vmalloc(start, size, flags) ((void)(flags), (start))
+#define mod_lruvec_page_state(page, item, nr) ((void)(page))
+
+typedef unsigned int kasan_vmalloc_flags_t;
+
+struct vm_struct {
+	void *addr;
+	unsigned long size, flags;
+	unsigned int nr_pages, page_order;
+	struct page **pages;
+	struct list_head list;
+};
+
+struct vm_struct *find_vm_area(const void *addr);
+struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
+				     unsigned long shift, unsigned long flags,
+				     unsigned long start, unsigned long end,
+				     int node, gfp_t gfp, const void *caller);
+int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
+		     struct page **pages, unsigned int shift);
+void free_vm_area(struct vm_struct *area);
+#define get_vm_area_page_order(area)	((area)->page_order)
+#define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
+
+/* kexec */
+
+#define KEXEC_TYPE_DEFAULT	0
+#define KEXEC_TYPE_CRASH	1
+#define KEXEC_BUF_MEM_UNKNOWN	0
+
+struct resource {
+	phys_addr_t start, end;
+};
+
+struct kexec_segment {
+	void *buf;
+	size_t bufsz;
+	unsigned long mem;
+	size_t memsz;
+};
+
+struct kimage {
+	int type;
+	unsigned long nr_segments;
+	struct kexec_segment segment[4];
+	struct {
+		phys_addr_t fdt;
+		struct kexec_segment *scratch;
+	} kho;
+};
+
+struct kexec_buf {
+	struct kimage *image;
+	void *buffer;
+	unsigned long bufsz, mem, memsz, buf_align, buf_min, buf_max;
+	bool top_down;
+};
+
+int kexec_add_buffer(struct kexec_buf *kbuf);
+int kho_fill_kimage(struct kimage *image);
+int kho_locate_mem_hole(struct kexec_buf *kbuf,
+			int (*func)(struct resource *, void *));
+
+#define is_kdump_kernel()	false
+#define __NEW_UTS_LEN		64
+
+struct uts_namespace {
+	struct {
+		char release[__NEW_UTS_LEN + 1];
+	} name;
+};
+
+extern struct uts_namespace init_uts_ns;
+
+/* What nobody here looks at */
+
+#define kmemleak_alloc_phys(phys, size, gfp) do { } while (0)
+#define kmemleak_free_part_phys(phys, size) do { } while (0)
+#define kmemleak_ignore_phys(phys)	do { } while (0)
+#define mirrored_kernelcore		false
+#define movable_node_is_enabled()	false
+#define K(pages)			((pages) << (PAGE_SHIFT - 10))
+#define string_get_size(...)		do { } while (0)
+
+#endif /* _SIM_KERNEL_H */

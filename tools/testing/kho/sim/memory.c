@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory of the machine: what physical addresses lead to, struct pages,
+ * the page allocator, small objects, vmalloc areas; and how all of it becomes
+ * what it was at power on or at a checkpoint.
+ *
+ * Memory and struct pages are private mappings of a file that holds what they
+ * were: to go back is to drop what has been written since.
+ */
+#include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define NR_PFNS		PHYS_PFN(SIM_END)
+#define MAX_FIXMAP	SZ_256K
+
+const struct sim_range sim_memory[] = {
+	{ SZ_1M, SZ_16M, 0 },
+	{ SZ_1G, SZ_1G + SZ_4M, 0 },
+	{ SIM_END - SZ_32M, SIM_END, 1 },
+	{}
+};
+
+/* Of the running kernel */
+static LIST_HEAD(objects);
+static LIST_HEAD(areas);
+static unsigned long nr_objects, nr_areas;
+static unsigned long cursor = PHYS_PFN(SZ_1M);
+static unsigned int fail_in;
+static long managed;
+
+bool sim_allocator_up;
+
+/* A section of the kernel's variables, and what it was */
+struct section {
+	char *start, *stop;
+	char *at_power_on, *at_checkpoint;
+};
+
+#pragma clang section bss = "" data = ""
+
+static struct section sections[] = {
+	{ __start_kernel_bss, __stop_kernel_bss },
+	{ __start_kernel_data, __stop_kernel_data },
+};
+
+static int memory_fd = -1;
+static char *memory;
+static struct page *pages;
+
+#pragma clang section bss = "kernel_bss" data = "kernel_data"
+
+void sim_bug(const char *what, unsigned long where)
+{
+	fprintf(stderr, "BUG: %s, 0x%lx\n", what, where);
+	abort();
+}
+
+/* Addresses */
+
+static const struct sim_range *range_of(phys_addr_t phys)
+{
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		if (phys >= r->start && phys < r->end)
+			return r;
+	}
+
+	return NULL;
+}
+
+/* An address beyond all memory becomes one that no program can have */
+void *phys_to_virt(phys_addr_t phys)
+{
+	return phys < SIM_END ? memory + phys : (void *)(phys | 1UL << 63);
+}
+
+phys_addr_t virt_to_phys(const void *virt)
+{
+	phys_addr_t phys = (const char *)virt - memory;
+
+	return phys < SIM_END ? phys : (unsigned long)virt & ~(1UL << 63);
+}
+
+struct page *pfn_to_page(unsigned long pfn)
+{
+	return pfn < NR_PFNS ? &pages[pfn] :
+			       (void *)(pfn * sizeof(*pages) | 1UL << 63);
+}
+
+unsigned long page_to_pfn(const struct page *page)
+{
+	unsigned long pfn = page - pages;
+
+	return pfn < NR_PFNS ? pfn :
+	       ((unsigned long)page & ~(1UL << 63)) / sizeof(*page);
+}
+
+struct page *pfn_to_online_page(unsigned long pfn)
+{
+	/* Whatever is above the shift does not make another page of it */
+	if (pfn >= NR_PFNS || !range_of(PFN_PHYS(pfn)))
+		return NULL;
+	return pfn_to_page(pfn);
+}
+
+int early_pfn_to_nid(unsigned long pfn)
+{
+	const struct sim_range *r = pfn < NR_PFNS ? range_of(PFN_PHYS(pfn)) : NULL;
+
+	return r ? r->nid : 0;
+}
+
+/* What is no memory reads as ones. The copy is as long as was asked for */
+void *early_memremap(phys_addr_t phys, unsigned long size)
+{
+	char *copy;
+
+	if (!size || size > MAX_FIXMAP)
+		return NULL;
+
+	copy = malloc(size);
+	for (unsigned long i = 0; i < size; i++)
+		copy[i] = range_of(phys + i) ? memory[phys + i] : 0xff;
+	return copy;
+}
+
+void early_memunmap(void *virt, unsigned long size)
+{
+	free(virt);
+}
+
+/* Pages */
+
+static void *page_start(struct page *page)
+{
+	return memory + PFN_PHYS(page - pages);
+}
+
+static struct page *checked_page(struct page *page)
+{
+	unsigned long pfn = page - pages;
+
+	if (pfn >= NR_PFNS || !range_of(PFN_PHYS(pfn)))
+		sim_bug("struct page of no memory", pfn);
+	return page;
+}
+
+void init_deferred_pages(unsigned long pfn, unsigned long end, int nid)
+{
+	for (; pfn < end; pfn++) {
+		struct page *page = checked_page(pfn_to_page(pfn));
+
+		if (page->state != SIM_EARLY || page->count)
+			sim_bug("struct page initialized late", pfn);
+		if (early_pfn_to_nid(pfn) != nid)
+			sim_bug("struct page initialized for another node", pfn);
+		page->private = 0;
+		page->reserved = false;
+	}
+}
+
+/* Take a page over that memblock kept: its first reference, or a tail's none */
+void set_page_count(struct page *page, int count)
+{
+	checked_page(page);
+	if (page->state == SIM_FREE)
+		sim_bug("free page taken", page - pages);
+	if (page->state == SIM_USED)
+		sim_bug("page in use taken", page - pages);
+	page->state = SIM_USED;
+	page->count = count;
+}
+
+void prep_compound_page(struct page *page, unsigned int order)
+{
+	page->order = order;
+	for (unsigned int i = 1; i < 1U << order; i++)
+		page[i].back = i;
+}
+
+static void page_free(struct page *page)
+{
+	unsigned int nr = 1U << page->order;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		if (page[i].state != SIM_USED)
+			sim_bug("page freed that is not in use", page - pages + i);
+		page[i] = (struct page) { .state = SIM_FREE };
+	}
+	ASAN_POISON_MEMORY_REGION(page_start(page), nr * PAGE_SIZE);
+}
+
+void put_page(struct page *page)
+{
+	page = checked_page(page) - page->back;
+	if (page->state != SIM_USED || page->count <= 0)
+		sim_bug("reference put that nobody has", page - pages);
+	if (!--page->count)
+		page_free(page);
+}
+
+void free_page(unsigned long virt)
+{
+	put_page(virt_to_page((void *)virt));
+}
+
+/* From memblock to the page allocator */
+static void page_hand_over(struct page *page)
+{
+	checked_page(page);
+	if (page->state != SIM_EARLY)
+		sim_bug("page freed twice by memblock", page - pages);
+	if (page->private)
+		sim_bug("preserved page freed by memblock", page - pages);
+	page->state = SIM_FREE;
+	managed++;
+	ASAN_POISON_MEMORY_REGION(page_start(page), PAGE_SIZE);
+}
+
+void memblock_free_pages(unsigned long pfn, unsigned int order)
+{
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		page_hand_over(pfn_to_page(pfn + i));
+}
+
+void free_reserved_page(struct page *page)
+{
+	page_hand_over(page);
+}
+
+void init_cma_reserved_pageblock(struct page *page)
+{
+	for (unsigned long i = 0; i < pageblock_nr_pages; i++)
+		page_hand_over(page + i);
+}
+
+static bool allocation_fails(void)
+{
+	return fail_in && !--fail_in;
+}
+
+/* Let the @nr-th allocation of pages or objects from now on fail, 0 for none */
+void sim_fail_allocation(unsigned int nr)
+{
+	fail_in = nr;
+}
+
+static bool pages_free(unsigned long pfn, unsigned long nr)
+{
+	const struct sim_range *r = range_of(PFN_PHYS(pfn));
+
+	if (!r || PFN_PHYS(pfn + nr) > r->end ||
+	    kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr)))
+		return false;
+
+	for (unsigned long i = 0; i < nr; i++) {
+		if (pages[pfn + i].state != SIM_FREE)
+			return false;
+	}
+
+	return true;
+}
+
+/* Next fit; nothing here is movable, so none of it may lie in scratch */
+static struct page *find_free_pages(unsigned int order)
+{
+	unsigned long step = 1UL << order;
+
+	for (int round = 0; round < 2; round++) {
+		for (const struct sim_range *r = sim_memory; r->end; r++) {
+			unsigned long pfn = ALIGN(max(cursor, PHYS_PFN(r->start)), step);
+
+			for (; PFN_PHYS(pfn + step) <= r->end; pfn += step) {
+				if (!pages_free(pfn, step))
+					continue;
+				cursor = pfn + step;
+				return &pages[pfn];
+			}
+		}
+		cursor = 0;
+	}
+
+	return NULL;
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	if (allocation_fails())
+		return NULL;
+
+	page = find_free_pages(order);
+	if (!page)
+		return NULL;
+
+	ASAN_UNPOISON_MEMORY_REGION(page_start(page), PAGE_SIZE << order);
+	memset(page_start(page), gfp & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE << order);
+	for (unsigned long i = 0; i < 1UL << order; i++)
+		page[i] = (struct page) { .state = SIM_USED };
+	page->count = 1;
+	prep_compound_page(page, order);
+	return page;
+}
+
+struct folio *folio_alloc(gfp_t gfp, unsigned int order)
+{
+	return (struct folio *)alloc_pages(gfp, order);
+}
+
+unsigned long get_zeroed_page(gfp_t gfp)
+{
+	struct page *page = alloc_pages(gfp | __GFP_ZERO, 0);
+
+	return page ? (unsigned long)page_start(page) : 0;
+}
+
+void adjust_managed_page_count(struct page *page, long nr)
+{
+	managed += nr;
+}
+
+void totalram_pages_add(long nr)
+{
+}
+
+unsigned long sim_pages(enum sim_page_state state)
+{
+	unsigned long nr = 0;
+
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		for (unsigned long pfn = PHYS_PFN(r->start); PFN_PHYS(pfn) < r->end; pfn++)
+			nr += pages[pfn].state == state;
+	}
+
+	return nr;
+}
+
+long sim_managed_pages(void)
+{
+	return managed;
+}
+
+/* Objects */
+
+struct object {
+	struct list_head list;
+	char data[];
+};
+
+bool slab_is_available(void)
+{
+	return sim_allocator_up;
+}
+
+void *sim_kmalloc(size_t size)
+{
+	struct object *obj;
+
+	if (allocation_fails())
+		return NULL;
+
+	obj = calloc(1, sizeof(*obj) + size);
+	list_add(&obj->list, &objects);
+	nr_objects++;
+	return obj->data;
+}
+
+void kfree(const void *data)
+{
+	struct object *obj;
+
+	if (!data)
+		return;
+
+	obj = container_of(data, struct object, data);
+	list_del(&obj->list);
+	nr_objects--;
+	free(obj);
+}
+
+unsigned long sim_objects(void)
+{
+	return nr_objects;
+}
+
+static void free_objects(void)
+{
+	struct object *obj, *next;
+
+	list_for_each_entry_safe(obj, next, &objects, list)
+		kfree(obj->data);
+}
+
+/* vmalloc areas; their addresses are no program's, either */
+
+struct vm_struct *find_vm_area(const void *addr)
+{
+	struct vm_struct *area;
+
+	list_for_each_entry(area, &areas, list) {
+		if (area->addr == addr)
+			return area;
+	}
+
+	return NULL;
+}
+
+struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
+				     unsigned long shift, unsigned long flags,
+				     unsigned long start, unsigned long end,
+				     int node, gfp_t gfp, const void *caller)
+{
+	struct vm_struct *area = kzalloc_obj(*area);
+
+	if (!area)
+		return NULL;
+
+	area->addr = (void *)(1UL << 62 | ++nr_areas << 40);
+	area->size = size;
+	area->flags = flags;
+	area->page_order = shift - PAGE_SHIFT;
+	list_add(&area->list, &areas);
+	return area;
+}
+
+int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
+		     struct page **map, unsigned int shift)
+{
+	unsigned long nr = (end - addr) >> PAGE_SHIFT;
+
+	for (unsigned long i = 0; i < nr; i++)
+		checked_page(map[i]);
+	return allocation_fails() ? -ENOMEM : 0;
+}
+
+void free_vm_area(struct vm_struct *area)
+{
+	list_del(&area->list);
+	kfree(area);
+}
+
+/* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
+void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
+{
+	struct vm_struct *area;
+
+	area = __get_vm_area_node(nr_pages * PAGE_SIZE, PAGE_SIZE, PAGE_SHIFT + order,
+				  flags, VMALLOC_START, VMALLOC_END, NUMA_NO_NODE,
+				  GFP_KERNEL, NULL);
+	area->pages = kmalloc_array(nr_pages, sizeof(*area->pages), GFP_KERNEL);
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		struct page *page = i % (1U << order) ? area->pages[i - 1] + 1 :
+							alloc_pages(GFP_KERNEL, order);
+
+		if (!page)
+			sim_bug("not enough memory for vmalloc", nr_pages);
+		/* vmalloc() splits what it gets */
+		page->order = 0;
+		page->back = 0;
+		page->count = 1;
+		area->pages[area->nr_pages++] = page;
+		*(unsigned int *)page_start(page) = i;
+	}
+
+	return area->addr;
+}
+
+void *sim_vmalloc_page(const void *addr, unsigned int i)
+{
+	return page_start(find_vm_area(addr)->pages[i]);
+}
+
+void sim_vfree(const void *addr)
+{
+	struct vm_struct *area = find_vm_area(addr);
+
+	if (!area)
+		sim_bug("vfree of no area", (unsigned long)addr);
+	for (unsigned int i = 0; i < area->nr_pages; i++)
+		put_page(area->pages[i]);
+	kfree(area->pages);
+	free_vm_area(area);
+}
+
+/* Back to what was */
+
+/* Neither instrumented nor made a memcpy(): there are redzones in between */
+__attribute__((no_sanitize("address", "undefined")))
+static void copy_section(char *to, const char *from, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		to[i] = from[i];
+		barrier();
+	}
+}
+
+static void save_sections(size_t copy)
+{
+	for (int i = 0; i < ARRAY_SIZE(sections); i++) {
+		struct section *s = &sections[i];
+		char **to = (char **)((char *)s + copy);
+
+		*to = *to ?: malloc(s->stop - s->start);
+		copy_section(*to, s->start, s->stop - s->start);
+	}
+}
+
+static void restore_sections(size_t copy)
+{
+	for (int i = 0; i < ARRAY_SIZE(sections); i++) {
+		struct section *s = &sections[i];
+		char **from = (char **)((char *)s + copy);
+
+		copy_section(s->start, *from, s->stop - s->start);
+	}
+}
+
+static size_t file_size(void)
+{
+	return SIM_END + NR_PFNS * sizeof(*pages);
+}
+
+static void map_memory(void)
+{
+	phys_addr_t hole = 0;
+
+	memory_fd = memfd_create("memory", 0);
+	if (memory_fd < 0 || ftruncate(memory_fd, file_size()))
+		sim_bug("cannot make a file for memory", file_size());
+	memory = mmap(NULL, file_size(), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_NORESERVE, memory_fd, 0);
+	if (memory == MAP_FAILED)
+		sim_bug("cannot map memory", file_size());
+	pages = (struct page *)(memory + SIM_END);
+
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		mprotect(memory + hole, r->start - hole, PROT_NONE);
+		mprotect(&pages[PHYS_PFN(hole)],
+			 PHYS_PFN(r->start - hole) * sizeof(*pages), PROT_NONE);
+		hole = r->end;
+	}
+}
+
+static void unpoison_memory(void)
+{
+	for (const struct sim_range *r = sim_memory; r->end; r++)
+		ASAN_UNPOISON_MEMORY_REGION(memory + r->start, r->end - r->start);
+}
+
+/* Struct pages as they are when a kernel starts */
+void sim_start_pages(void)
+{
+	unpoison_memory();
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		unsigned long first = PHYS_PFN(r->start), nr = PHYS_PFN(r->end - r->start);
+
+		memset(&pages[first], 0, nr * sizeof(*pages));
+		for (unsigned long i = 0; i < nr; i++)
+			pages[first + i].state = SIM_EARLY;
+	}
+}
+
+/* The variables of a kernel that has just been loaded */
+void sim_start_variables(void)
+{
+	free_objects();
+	restore_sections(offsetof(struct section, at_power_on));
+}
+
+/* A machine that is off: nothing in memory, no kernel */
+void sim_power_on(void)
+{
+	if (!memory) {
+		map_memory();
+		save_sections(offsetof(struct section, at_power_on));
+	}
+
+	if (ftruncate(memory_fd, 0) || ftruncate(memory_fd, file_size()))
+		sim_bug("cannot clear memory", file_size());
+	madvise(memory, file_size(), MADV_DONTNEED);
+	sim_start_variables();
+	sim_start_pages();
+}
+
+static void write_range(void *start, void *stop)
+{
+	for (char *at = start; at < (char *)stop; at += PAGE_SIZE) {
+		if (pwrite(memory_fd, at, PAGE_SIZE, at - memory) != PAGE_SIZE)
+			sim_bug("cannot save memory", at - memory);
+	}
+}
+
+/* Remember everything for sim_rollback(); no objects, they would not be */
+void sim_checkpoint(void)
+{
+	if (nr_objects)
+		sim_bug("checkpoint with objects", nr_objects);
+
+	unpoison_memory();
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		write_range(memory + r->start, memory + r->end);
+		write_range(&pages[PHYS_PFN(r->start)], &pages[PHYS_PFN(r->end)]);
+	}
+	save_sections(offsetof(struct section, at_checkpoint));
+	sim_rollback();
+}
+
+void sim_rollback(void)
+{
+	free_objects();
+	madvise(memory, file_size(), MADV_DONTNEED);
+	restore_sections(offsetof(struct section, at_checkpoint));
+
+	unpoison_memory();
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		for (unsigned long pfn = PHYS_PFN(r->start); PFN_PHYS(pfn) < r->end; pfn++) {
+			if (pages[pfn].state == SIM_FREE)
+				ASAN_POISON_MEMORY_REGION(page_start(&pages[pfn]), PAGE_SIZE);
+		}
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine for the files under test, as tests and fuzzers handle it.
+ *
+ * It has two nodes with little memory in a large address space, boots one
+ * kernel after the other, and takes every misuse of a page for a bug: it ends
+ * the program, as AddressSanitizer does.
+ *
+ * node 0	16 MiB at 0 without the first MiB, and 4 MiB at 1 GiB
+ * node 1	32 MiB at 2 GiB
+ */
+#ifndef _SIM_SIM_H
+#define _SIM_SIM_H
+
+#include "kernel.h"
+#include <linux/kexec_handover.h>
+#include <linux/memblock.h>
+
+#define SIM_END		(2 * (phys_addr_t)SZ_1G + SZ_32M)
+
+/* What the boot protocol carries from kernel to kernel */
+struct sim_handover {
+	phys_addr_t fdt, scratch;
+	u64 fdt_len, scratch_len;
+};
+
+void sim_power_on(void);
+void sim_boot_early(const struct sim_handover *from);
+void sim_boot_memory(void);
+void sim_boot(const struct sim_handover *from);
+struct sim_handover sim_kexec(void);
+void sim_reboot(void);
+
+void sim_checkpoint(void);
+void sim_rollback(void);
+
+bool sim_logged(const char *text);
+void sim_log_clear(void);
+unsigned int sim_warnings(void);
+
+void sim_fail_allocation(unsigned int nr);
+unsigned long sim_objects(void);
+unsigned long sim_pages(enum sim_page_state state);
+long sim_managed_pages(void);
+
+void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
+void *sim_vmalloc_page(const void *addr, unsigned int i);
+void sim_vfree(const void *addr);
+
+/* Init functions and parameters of the files under test */
+int sim_kho_takeover_done(void);
+int sim_kho_init(void);
+int sim_kho_parse_enable(char *arg);
+int sim_scratch_parse(char *arg);
+int sim_reserve_mem(char *arg);
+int sim_reserve_mem_init(void);
+
+#endif /* _SIM_SIM_H */

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the core carries from one kernel to the next. */
+
+#include <linux/kho/compat.h>
+
+#include "tap.h"
+
+TEST(cold_boot)
+{
+	sim_boot(NULL);
+	CHECK(!is_kho_boot());
+	CHECK(kho_is_enabled());
+	CHECK_MACHINE();
+}
+
+TEST(folio_comes_back_once)
+{
+	struct folio *folio;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 3);
+	phys = page_to_phys(&folio->page);
+	strcpy(folio_address(folio), "from the first kernel");
+	CHECK_EQ(0, kho_preserve_folio(folio));
+
+	sim_reboot();
+	CHECK(is_kho_boot());
+	CHECK(sim_logged("exec from: 7.3-sim (count 1)"));
+	CHECK_EQ(3, kho_preserved_order(phys));
+	folio = kho_restore_folio(phys);
+	if (!CHECK(folio))
+		return;
+	CHECK(!strcmp(folio_address(folio), "from the first kernel"));
+	CHECK_EQ(3, folio_order(folio));
+	CHECK_MACHINE();
+
+	CHECK(!kho_restore_folio(phys));
+	folio_put(folio);
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys));
+	CHECK_MACHINE();
+}
+
+TEST(unpreserved_folio_does_not_come_back)
+{
+	struct folio *folio;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 0);
+	phys = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	kho_unpreserve_folio(folio);
+
+	sim_reboot();
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys));
+	CHECK_MACHINE();
+}
+
+/* 2^order pages that are not aligned to anything, so recorded in pieces */
+TEST(pages_come_back_as_recorded)
+{
+	struct page *block, *page;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	block = alloc_pages(GFP_KERNEL, 5);
+	phys = page_to_phys(block + 3);
+	for (unsigned int i = 0; i < 21; i++)
+		*(unsigned int *)page_address(block + 3 + i) = i;
+	CHECK_EQ(0, kho_preserve_pages(block + 3, 21));
+
+	sim_reboot();
+	CHECK(!kho_restore_pages(phys, 20));
+	CHECK(!kho_restore_pages(phys, 22));
+	CHECK(!kho_restore_pages(phys + 1, 21));
+	CHECK(!kho_restore_pages(phys, ~0UL));
+	page = kho_restore_pages(phys, 21);
+	if (!CHECK(page))
+		return;
+	CHECK(!kho_restore_pages(phys, 21));
+	for (unsigned int i = 0; i < 21; i++) {
+		CHECK_EQ(i, *(unsigned int *)page_address(page + i));
+		put_page(page + i);
+	}
+	CHECK_MACHINE();
+}
+
+/* As reserve_mem= does it: more than the page allocator hands out at once */
+TEST(order_above_max_page_order)
+{
+	phys_addr_t phys = SIM_END - SZ_8M;
+
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_early(NULL);
+	memblock_reserve(phys, SZ_8M);
+	sim_boot_memory();
+	sim_kho_init();
+	CHECK_EQ(0, kho_preserve_pages(phys_to_page(phys), PHYS_PFN(SZ_8M)));
+
+	sim_reboot();
+	CHECK_EQ(MAX_PAGE_ORDER + 1, kho_preserved_order(phys));
+	CHECK(kho_restore_pages(phys, PHYS_PFN(SZ_8M)));
+	CHECK_MACHINE();
+}
+
+TEST(subtree)
+{
+	phys_addr_t phys, found = 0;
+	size_t size = 0;
+	void *blob;
+
+	sim_boot(NULL);
+	blob = kho_alloc_preserve(3 * PAGE_SIZE);
+	phys = virt_to_phys(blob);
+	CHECK_EQ(0, kho_add_subtree("blob", blob, 3 * PAGE_SIZE));
+	CHECK_EQ(-EEXIST, kho_add_subtree("blob", blob, 3 * PAGE_SIZE));
+	CHECK_EQ(-ENOENT, kho_retrieve_subtree("blob", &found, &size));
+
+	sim_reboot();
+	CHECK_EQ(0, kho_retrieve_subtree("blob", &found, &size));
+	CHECK_EQ(phys, found);
+	CHECK_EQ(3 * PAGE_SIZE, size);
+	CHECK_EQ(-ENOENT, kho_retrieve_subtree("other", &found, &size));
+	CHECK_EQ(-EINVAL, kho_retrieve_subtree("blob", NULL, &size));
+	kho_restore_free(phys_to_virt(phys));
+	CHECK_MACHINE();
+}
+
+TEST(removed_subtree)
+{
+	phys_addr_t phys;
+	void *blob;
+
+	sim_boot(NULL);
+	blob = kho_alloc_preserve(PAGE_SIZE);
+	CHECK_EQ(0, kho_add_subtree("blob", blob, PAGE_SIZE));
+	kho_remove_subtree(blob);
+	kho_unpreserve_free(blob);
+	CHECK_MACHINE();
+
+	sim_reboot();
+	CHECK_EQ(-ENOENT, kho_retrieve_subtree("blob", &phys, NULL));
+	CHECK_MACHINE();
+}
+
+TEST(full_fdt)
+{
+	unsigned int nr = 0;
+	char name[16];
+	void *blob;
+	int err;
+
+	sim_boot(NULL);
+	blob = kho_alloc_preserve(PAGE_SIZE);
+	do {
+		snprintf(name, sizeof(name), "blob%u", nr++);
+		err = kho_add_subtree(name, blob, PAGE_SIZE);
+	} while (!err && nr < 1000);
+	CHECK_EQ(-ENOMEM, err);
+	CHECK(nr > 10);
+
+	sim_reboot();
+	CHECK(is_kho_boot());
+	CHECK_MACHINE();
+}
+
+/* What is preserved stays reserved, and this kernel hands nothing on */
+TEST(off_in_the_second_kernel)
+{
+	struct sim_handover next;
+	struct folio *folio;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 0);
+	phys = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+
+	next = sim_kexec();
+	sim_kho_parse_enable((char[]){ "off" });
+	sim_boot(&next);
+	CHECK(is_kho_boot());
+	CHECK(!kho_is_enabled());
+	CHECK_EQ(0, kho_preserved_order(phys));
+	CHECK_EQ(-ENOENT, kho_component_readable(&kho_radix_component));
+	CHECK_MACHINE();
+}
+
+TEST(many_kernels)
+{
+	struct folio *folio;
+	phys_addr_t phys = 0;
+
+	sim_boot(NULL);
+	for (unsigned int i = 0; i < 20; i++) {
+		folio = folio_alloc(GFP_KERNEL, i % 4);
+		*(unsigned int *)folio_address(folio) = i;
+		phys = page_to_phys(&folio->page);
+		CHECK_EQ(0, kho_preserve_folio(folio));
+
+		sim_reboot();
+		folio = kho_restore_folio(phys);
+		if (!CHECK(folio))
+			return;
+		CHECK_EQ(i, *(unsigned int *)folio_address(folio));
+		folio_put(folio);
+		CHECK_MACHINE();
+	}
+	CHECK(sim_logged("(count 20)"));
+}
+
+#define NR_RANDOM	1500
+
+struct preserved {
+	phys_addr_t phys;
+	unsigned int order;
+};
+
+/* Many ranges of all orders, some given up again, each with its number in it */
+TEST(random_ranges)
+{
+	static struct preserved all[NR_RANDOM];
+	unsigned int nr = 0;
+
+	srand(1);
+	sim_boot(NULL);
+	while (nr < NR_RANDOM) {
+		unsigned int order = rand() % 8 ? 0 : rand() % 6;
+		struct folio *folio = folio_alloc(GFP_KERNEL, order);
+
+		if (!folio)
+			break;
+		CHECK_EQ(0, kho_preserve_folio(folio));
+		if (rand() % 3 == 0) {
+			kho_unpreserve_folio(folio);
+			if (rand() % 2)
+				folio_put(folio);
+			continue;
+		}
+		*(unsigned int *)folio_address(folio) = nr;
+		all[nr++] = (struct preserved) { page_to_phys(&folio->page), order };
+	}
+	CHECK(nr > 500);
+
+	sim_reboot();
+	for (unsigned int i = 0; i < nr; i++) {
+		struct folio *folio = kho_restore_folio(all[i].phys);
+
+		if (!CHECK(folio) || !CHECK_EQ(all[i].order, folio_order(folio)))
+			return;
+		CHECK_EQ(i, *(unsigned int *)folio_address(folio));
+		folio_put(folio);
+	}
+	CHECK_MACHINE();
+}

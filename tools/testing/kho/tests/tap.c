@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Runs the tests: unit [TEXT] only those whose "file: name" has the text. */
+
+#include "tap.h"
+
+static struct test *tests, **last = &tests;
+static bool failed;
+
+void tap_register(struct test *test)
+{
+	*last = test;
+	last = &test->next;
+}
+
+bool tap_check(bool ok, const char *file, int line, const char *what)
+{
+	if (!ok) {
+		printf("# %s:%d: not true: %s\n", file, line, what);
+		failed = true;
+	}
+	return ok;
+}
+
+static void title(char *buf, size_t size, const struct test *test)
+{
+	const char *file = strrchr(test->file, '/') + 1;
+
+	snprintf(buf, size, "%.*s: %s", (int)strcspn(file, "."), file, test->name);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int nr = 0, nr_failed = 0;
+	char name[100];
+
+	setlinebuf(stdout);
+	printf("TAP version 13\n");
+	for (struct test *test = tests; test; test = test->next) {
+		title(name, sizeof(name), test);
+		if (argc > 1 && !strstr(name, argv[1]))
+			continue;
+
+		failed = false;
+		sim_power_on();
+		test->run();
+		nr_failed += failed;
+		printf("%sok %u - %s\n", failed ? "not " : "", ++nr, name);
+	}
+	printf("1..%u\n", nr);
+	return nr_failed ? 1 : 0;
+}

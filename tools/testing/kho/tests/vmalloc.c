@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vmalloc areas across kexec, whole and damaged. */
+
+#include <linux/kho/abi/vmalloc.h>
+
+#include "tap.h"
+
+static struct kho_vmalloc_chunk *chunk_at(u64 phys)
+{
+	return phys_to_virt(phys);
+}
+
+/* An area of the previous kernel */
+static void incoming(struct kho_vmalloc *kv, unsigned int nr_pages,
+		     unsigned int order)
+{
+	sim_power_on();
+	sim_boot(NULL);
+	CHECK_EQ(0, kho_preserve_vmalloc(sim_vmalloc(nr_pages, order, VM_ALLOC), kv));
+	CHECK_EQ(nr_pages, kv->total_pages);
+	sim_reboot();
+}
+
+static void expect_area(const void *area, unsigned int nr_pages)
+{
+	if (!CHECK(area))
+		return;
+	for (unsigned int i = 0; i < nr_pages; i++)
+		CHECK_EQ(i % nr_pages, *(unsigned int *)sim_vmalloc_page(area, i));
+	sim_vfree(area);
+	CHECK_MACHINE();
+}
+
+static void expect_damage(const struct kho_vmalloc *kv, const char *text)
+{
+	unsigned long held = kho_held_kib();
+
+	CHECK(!kho_restore_vmalloc(kv));
+	CHECK(sim_logged(text));
+	CHECK_EQ(held, kho_held_kib());
+	CHECK_MACHINE();
+}
+
+TEST(round_trip)
+{
+	const struct {
+		unsigned int nr_pages, order;
+	} cases[] = {
+		{ 1, 0 }, { 510, 0 }, { 511, 0 }, { 512, 0 }, { 1500, 0 },
+		{ 512, 9 }, { 1024, 9 }, { 64, 4 },
+	};
+	struct kho_vmalloc kv;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		incoming(&kv, cases[i].nr_pages, cases[i].order);
+		expect_area(kho_restore_vmalloc(&kv), cases[i].nr_pages);
+		CHECK(!kho_restore_vmalloc(&kv));
+	}
+}
+
+TEST(given_up_in_the_first_kernel)
+{
+	struct kho_vmalloc kv;
+	void *area;
+
+	sim_boot(NULL);
+	area = sim_vmalloc(600, 0, VM_ALLOC | VM_ALLOW_HUGE_VMAP);
+	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
+	kho_unpreserve_vmalloc(&kv);
+	sim_vfree(area);
+	CHECK_MACHINE();
+}
+
+TEST(what_is_no_plain_area)
+{
+	struct kho_vmalloc kv;
+	void *area;
+
+	sim_boot(NULL);
+	CHECK_EQ(-EINVAL, kho_preserve_vmalloc(&kv, &kv));
+	area = sim_vmalloc(1, 0, VM_ALLOC | 0x8000);
+	CHECK_EQ(-EOPNOTSUPP, kho_preserve_vmalloc(area, &kv));
+	sim_vfree(area);
+	CHECK_MACHINE();
+}
+
+TEST(trailing_empty_chunk)
+{
+	struct kho_vmalloc_chunk *chunk;
+	struct kho_vmalloc kv;
+	struct page *page;
+
+	sim_boot(NULL);
+	CHECK_EQ(0, kho_preserve_vmalloc(sim_vmalloc(511, 0, VM_ALLOC), &kv));
+	page = alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+	CHECK_EQ(0, kho_preserve_pages(page, 1));
+	chunk = chunk_at(kv.first.phys);
+	CHECK_EQ(0, chunk->hdr.next.phys);
+	chunk->hdr.next.phys = page_to_phys(page);
+
+	sim_reboot();
+	expect_area(kho_restore_vmalloc(&kv), 511);
+}
+
+/* The area of @kv with one member of its descriptor damaged */
+#define EXPECT_BAD(kv, member, value, text)	\
+	do {					\
+		struct kho_vmalloc __bad = kv;	\
+						\
+		__bad.member = value;		\
+		expect_damage(&__bad, text);	\
+	} while (0)
+
+TEST(descriptor)
+{
+	struct kho_vmalloc kv;
+
+	incoming(&kv, 600, 0);
+
+	EXPECT_BAD(kv, flags, 5, "area has flags 0x5, known are 0x3");
+	EXPECT_BAD(kv, order, 11, "area has blocks of order 11, the largest is 10");
+	EXPECT_BAD(kv, order, 1, "is not a preserved range of order 1");
+	EXPECT_BAD(kv, total_pages, 0, "area has no pages");
+	EXPECT_BAD(kv, total_pages, 599, "goes beyond the end of its area");
+	EXPECT_BAD(kv, total_pages, ~0U,
+		   "area lists 600 pages, expected 4294967295");
+	EXPECT_BAD(kv, first.phys, 0, "area lists 0 pages, expected 600");
+	EXPECT_BAD(kv, first.phys, SIM_END, "is not a preserved page");
+	EXPECT_BAD(kv, first.phys, kv.first.phys + 8, "is not a preserved page");
+
+	expect_area(kho_restore_vmalloc(&kv), 600);
+}
+
+TEST(chunks)
+{
+	struct kho_vmalloc_chunk *first, *second, saved;
+	struct kho_vmalloc kv;
+
+	incoming(&kv, 600, 0);
+	first = chunk_at(kv.first.phys);
+	second = chunk_at(first->hdr.next.phys);
+
+	saved = *second;
+	second->hdr.next.phys = kv.first.phys;
+	expect_damage(&kv, "goes beyond the end of its area");
+	second->hdr.next.phys = virt_to_phys(second);
+	expect_damage(&kv, "goes beyond the end of its area");
+	*second = saved;
+
+	second->phys[0] = 0;
+	second->hdr.next.phys = virt_to_phys(second);
+	expect_damage(&kv, "is empty but not the last one");
+	*second = saved;
+
+	second->phys[7] = SIM_END + PAGE_SIZE;
+	expect_damage(&kv, "block at 0x0000000082001000 is not a preserved range");
+	second->phys[7] = saved.phys[7] | 1;
+	expect_damage(&kv, "is not a preserved range of order 0");
+	second->phys[7] = 0;
+	expect_damage(&kv, "area lists 518 pages, expected 600");
+	*second = saved;
+
+	expect_area(kho_restore_vmalloc(&kv), 600);
+}
+
+/* Found out late: what has been taken by then is neither used nor freed */
+TEST(block_listed_twice)
+{
+	struct kho_vmalloc_chunk *chunk;
+	struct kho_vmalloc kv;
+	unsigned long free;
+
+	incoming(&kv, 20, 0);
+	chunk = chunk_at(kv.first.phys);
+	chunk->phys[9] = chunk->phys[3];
+
+	free = sim_pages(SIM_FREE);
+	CHECK(!kho_restore_vmalloc(&kv));
+	CHECK(sim_logged("no 1 pages to restore"));
+	CHECK_EQ(free, sim_pages(SIM_FREE));
+	CHECK_EQ(0, sim_objects());
+}
+
+TEST(no_memory)
+{
+	struct kho_vmalloc kv;
+	unsigned int nr = 1;
+	int err;
+
+	sim_boot(NULL);
+	void *area = sim_vmalloc(600, 0, VM_ALLOC);
+
+	do {
+		sim_fail_allocation(nr++);
+		err = kho_preserve_vmalloc(area, &kv);
+		sim_fail_allocation(0);
+	} while (err == -ENOMEM && nr < 100);
+	CHECK_EQ(0, err);
+	CHECK(nr > 3);
+
+	sim_reboot();
+	for (nr = 1; nr <= 3; nr++) {
+		unsigned long held = kho_held_kib();
+
+		sim_fail_allocation(nr);
+		CHECK(!kho_restore_vmalloc(&kv));
+		CHECK_EQ(held, kho_held_kib());
+		CHECK_MACHINE();
+	}
+	expect_area(kho_restore_vmalloc(&kv), 600);
+}
+
+struct element {
+	char bytes[48];
+};
+
+struct holder {
+	KHO_VMALLOC_ARRAY(struct element)
+		array;
+};
+
+/* 200 elements need 9600 bytes, so 3 pages */
+TEST(typed_array)
+{
+	struct holder holder;
+	struct element *area;
+
+	sim_boot(NULL);
+	area = sim_vmalloc(3, 0, VM_ALLOC);
+	CHECK_EQ(0, kho_preserve_vmalloc_array(area, &holder.array));
+
+	sim_reboot();
+	CHECK(!kho_restore_vmalloc_array(&holder.array, 170));
+	CHECK(sim_logged("area has 3 pages, 170 elements of 48 bytes need 2"));
+	CHECK(!kho_restore_vmalloc_array(&holder.array, 257));
+	CHECK(!kho_restore_vmalloc_array(&holder.array, ~0ULL));
+	CHECK(!kho_restore_vmalloc_array(&holder.array, 0));
+	holder.array.area.order = 99;
+	CHECK(!kho_restore_vmalloc_array(&holder.array, 200));
+	holder.array.area.order = 0;
+	expect_area(kho_restore_vmalloc_array(&holder.array, 200), 3);
+}
