@@ -24,6 +24,7 @@ help:
 	@echo 'make kunit    the KUnit suites alone'
 	@echo 'make vm-test  the scenarios in virtual machines alone'
 	@echo 'make bench    measure a live update in instructions, against stock'
+	@echo 'make fuzz     fuzz each reader for SECONDS=n, by default 60'
 	@echo 'make base     fetch the base tree, Linux 7.3.y, into build/base'
 	@echo 'make tree     lay our files and patches over it, in build/linux'
 	@echo 'make kernel   build our kernel for the virtual machines'
@@ -32,6 +33,7 @@ help:
 	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
 	@echo 'ARCH=arm64      instead of x86_64'
 	@echo 'ACCEL=kvm       the QEMU accelerator, instead of tcg'
+	@echo 'SECONDS=N       how long each reader is fuzzed'
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
@@ -47,9 +49,13 @@ kunit:
 vm-test:
 	@scripts/test.sh vm
 
+SECONDS ?= 60
+fuzz:
+	@scripts/userspace.sh fuzz $(SECONDS)
+
 clean:
 	rm -rf build/linux build/linux.* build/stage build/stage.* \
 		build/kernels build/kunit build/check build/guest \
-		build/results build/logs
+		build/results build/logs build/userspace build/fuzz
 
-.PHONY: help base tree kernel demo test check kunit vm-test bench clean
+.PHONY: help base tree kernel demo test check kunit vm-test bench clean fuzz

@@ -1,34 +1,170 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# userspace.sh test: builds tools/testing/kho with the sanitizers and runs the
-# unit tests. TAP.
+# userspace.sh test
+#	Builds tools/testing/kho with the sanitizers, runs the unit tests, then
+#	each fuzzer on all inputs that have ever been a finding and for a few
+#	seconds from the seeds. TAP.
+# userspace.sh fuzz SECONDS [READER...]
+#	Runs the fuzzers, or those of the readers named, each so long. What they
+#	learn stays in build/fuzz/READER/corpus, findings in .../findings.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
 out=$build/userspace
+fuzz=$build/fuzz
+regressions=$top/tools/testing/kho/regressions
+smoke_seconds=3
 
-# build_programs DIR [MAKE_ARGUMENT...]
+usage()
+{
+	die "expected: test, or fuzz SECONDS [READER...]"
+}
+
 build_programs()
 {
-	dir=$1
-	shift
 	run_logged "building the components for userspace" userspace.log \
-		make -C "$build/linux/tools/testing/kho" OUTPUT="$dir" \
-		-j "${JOBS:-$(nproc)}" "$@" || exit 1
+		make -C "$build/linux/tools/testing/kho" OUTPUT="$out" \
+		-j "${JOBS:-$(nproc)}" || exit 1
 }
+
+all_readers()
+{
+	for file in "$top"/tools/testing/kho/fuzz/*.c; do
+		reader=$(basename "$file" .c)
+		[ "$reader" = fuzz ] || echo "$reader"
+	done
+}
+
+# The seeds of a reader are what its writer has written, anew each time.
+write_seeds()
+{
+	rm -rf "$fuzz/$1/seeds"
+	mkdir -p "$fuzz/$1/seeds" "$fuzz/$1/findings" "$fuzz/$1/corpus"
+	FUZZ_SEEDS=$fuzz/$1/seeds "$out/fuzz-$1" ||
+		die "fuzz-$1 cannot write its seeds"
+}
+
+# The inputs of a reader that have been findings, if there are any.
+regression_inputs()
+{
+	find "$regressions/$1" -type f 2>/dev/null | sort
+}
+
+# run_fuzzer READER ARGUMENT...: says in $executions and $findings how it went.
+# An input that takes ten seconds is a loop that does not end.
+run_fuzzer()
+{
+	name=$1
+	shift
+	log=$logs/fuzz-$name.log
+	findings=0
+	"$out/fuzz-$name" -timeout=10 -print_final_stats=1 \
+		-artifact_prefix="$fuzz/$name/findings/" "$@" >"$log" 2>&1 ||
+		findings=1
+	executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+	[ $findings -eq 0 ] || explain_finding
+}
+
+# What was found is in the log; which input it was, too, unless it was named.
+explain_finding()
+{
+	grep -E '^(SUMMARY|BUG:|ALARM:)|runtime error:' "$log" |
+		sed 's/^/# /' >&2
+	input=$(sed -n 's/.*Test unit written to //p' "$log")
+	[ -z "$input" ] || say "the input is $input"
+	say "fuzz-$name has a finding, see $log"
+}
+
+result()
+{
+	number=$((number + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number - $2"
+	else
+		failures=$((failures + 1))
+		echo "not ok $number - $2"
+	fi
+}
+
+# shellcheck disable=SC2046 # no path in the repository has a blank
+smoke_test()
+{
+	write_seeds "$1"
+	set -- "$1" $(regression_inputs "$1")
+	reader=$1
+	shift
+	if [ $# -gt 0 ]; then
+		run_fuzzer "$reader" "$@"
+		result $findings "$reader: $# former findings"
+	fi
+
+	rm -rf "$fuzz/$reader/smoke"
+	mkdir "$fuzz/$reader/smoke"
+	run_fuzzer "$reader" -seed=1 -max_total_time=$smoke_seconds \
+		"$fuzz/$reader/smoke" "$fuzz/$reader/seeds"
+	result $findings \
+		"$reader: fuzzed, ${executions:-0} executions, $findings findings"
+}
+
+run_tests()
+{
+	number=0
+	failures=0
+	"$out/unit" || failures=1
+	echo 'TAP version 13'
+	for reader in $(all_readers); do
+		smoke_test "$reader"
+	done
+	echo "1..$number"
+	[ $failures -eq 0 ]
+}
+
+# fuzz_longer SECONDS READER...
+# shellcheck disable=SC2046
+fuzz_longer()
+{
+	seconds=$1
+	failures=0
+	shift
+	for reader; do
+		write_seeds "$reader"
+		say "$reader for $seconds s"
+		run_fuzzer "$reader" -max_total_time="$seconds" \
+			"$fuzz/$reader/corpus" "$fuzz/$reader/seeds" \
+			$([ ! -d "$regressions/$reader" ] ||
+				echo "$regressions/$reader")
+		echo "$reader: ${executions:-0} executions, $findings findings"
+		failures=$((failures + findings))
+	done
+	[ $failures -eq 0 ]
+}
+
+[ $# -gt 0 ] || usage
+mode=$1
+shift
 
 "$top/scripts/tree.sh"
 need clang clang
 need "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a" \
 	libclang-rt-dev
 lock userspace
+build_programs
 
-case ${1:-} in
+case $mode in
 test)
-	build_programs "$out"
-	exec "$out/unit"
+	run_tests
+	;;
+fuzz)
+	case ${1:-} in
+	'' | *[!0-9]*) usage ;;
+	esac
+	seconds=$1
+	shift
+	# shellcheck disable=SC2046 # names of files of ours
+	[ $# -gt 0 ] || set -- $(all_readers)
+	fuzz_longer "$seconds" "$@"
 	;;
 *)
-	die "what to do is '${1:-}', expected test"
+	usage
 	;;
 esac

@@ -5,17 +5,11 @@
 
 #include "sim.h"
 
-struct sim_range {
-	phys_addr_t start, end;
-	int nid;
-};
-
 /* The linker's names for the sections of the kernel's variables */
 extern char __start_kernel_bss[], __stop_kernel_bss[];
 extern char __start_kernel_data[], __stop_kernel_data[];
 
 /* memory.c */
-extern const struct sim_range sim_memory[];
 extern bool sim_allocator_up;
 
 void sim_bug(const char *what, unsigned long where);

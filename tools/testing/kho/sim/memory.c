@@ -8,6 +8,7 @@
  * were: to go back is to drop what has been written since.
  */
 #include <sanitizer/asan_interface.h>
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -49,6 +50,14 @@ static struct section sections[] = {
 static int memory_fd = -1;
 static char *memory;
 static struct page *pages;
+
+/* What sim_rollback() has to look at again; more than fits is everything */
+static struct {
+	unsigned long pfn, nr;
+} repoisoned[256];
+static unsigned int nr_repoisoned;
+
+#define EVERYTHING	UINT_MAX
 
 #pragma clang section bss = "kernel_bss" data = "kernel_data"
 
@@ -180,6 +189,50 @@ void prep_compound_page(struct page *page, unsigned int order)
 		page[i].back = i;
 }
 
+/* What the page allocator has is poisoned, everything else can be read */
+static void poison(struct page *page, unsigned long nr, bool free)
+{
+	if (free)
+		ASAN_POISON_MEMORY_REGION(page_start(page), PFN_PHYS(nr));
+	else
+		ASAN_UNPOISON_MEMORY_REGION(page_start(page), PFN_PHYS(nr));
+
+	if (nr_repoisoned < ARRAY_SIZE(repoisoned)) {
+		repoisoned[nr_repoisoned].pfn = page - pages;
+		repoisoned[nr_repoisoned].nr = nr;
+		nr_repoisoned++;
+	} else {
+		nr_repoisoned = EVERYTHING;
+	}
+}
+
+static void poison_by_state(unsigned long pfn, unsigned long nr)
+{
+	unsigned long end = pfn + nr, from;
+
+	while (pfn < end) {
+		bool free = pages[pfn].state == SIM_FREE;
+
+		for (from = pfn; pfn < end && free == (pages[pfn].state == SIM_FREE);)
+			pfn++;
+		poison(&pages[from], pfn - from, free);
+	}
+}
+
+static void poison_memory(void)
+{
+	unsigned int nr = nr_repoisoned;
+
+	if (nr == EVERYTHING) {
+		for (const struct sim_range *r = sim_memory; r->end; r++)
+			poison_by_state(PHYS_PFN(r->start), PHYS_PFN(r->end - r->start));
+	} else {
+		for (unsigned int i = 0; i < nr; i++)
+			poison_by_state(repoisoned[i].pfn, repoisoned[i].nr);
+	}
+	nr_repoisoned = 0;
+}
+
 static void page_free(struct page *page)
 {
 	unsigned int nr = 1U << page->order;
@@ -189,7 +242,7 @@ static void page_free(struct page *page)
 			sim_bug("page freed that is not in use", page - pages + i);
 		page[i] = (struct page) { .state = SIM_FREE };
 	}
-	ASAN_POISON_MEMORY_REGION(page_start(page), nr * PAGE_SIZE);
+	poison(page, nr, true);
 }
 
 void put_page(struct page *page)
@@ -216,24 +269,23 @@ static void page_hand_over(struct page *page)
 		sim_bug("preserved page freed by memblock", page - pages);
 	page->state = SIM_FREE;
 	managed++;
-	ASAN_POISON_MEMORY_REGION(page_start(page), PAGE_SIZE);
 }
 
 void memblock_free_pages(unsigned long pfn, unsigned int order)
 {
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		page_hand_over(pfn_to_page(pfn + i));
+	poison(pfn_to_page(pfn), 1UL << order, true);
 }
 
 void free_reserved_page(struct page *page)
 {
-	page_hand_over(page);
+	memblock_free_pages(page_to_pfn(page), 0);
 }
 
 void init_cma_reserved_pageblock(struct page *page)
 {
-	for (unsigned long i = 0; i < pageblock_nr_pages; i++)
-		page_hand_over(page + i);
+	memblock_free_pages(page_to_pfn(page), pageblock_order);
 }
 
 static bool allocation_fails(void)
@@ -296,7 +348,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (!page)
 		return NULL;
 
-	ASAN_UNPOISON_MEMORY_REGION(page_start(page), PAGE_SIZE << order);
+	poison(page, 1UL << order, false);
 	memset(page_start(page), gfp & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE << order);
 	for (unsigned long i = 0; i < 1UL << order; i++)
 		page[i] = (struct page) { .state = SIM_USED };
@@ -544,16 +596,9 @@ static void map_memory(void)
 	}
 }
 
-static void unpoison_memory(void)
-{
-	for (const struct sim_range *r = sim_memory; r->end; r++)
-		ASAN_UNPOISON_MEMORY_REGION(memory + r->start, r->end - r->start);
-}
-
 /* Struct pages as they are when a kernel starts */
 void sim_start_pages(void)
 {
-	unpoison_memory();
 	for (const struct sim_range *r = sim_memory; r->end; r++) {
 		unsigned long first = PHYS_PFN(r->start), nr = PHYS_PFN(r->end - r->start);
 
@@ -561,6 +606,8 @@ void sim_start_pages(void)
 		for (unsigned long i = 0; i < nr; i++)
 			pages[first + i].state = SIM_EARLY;
 	}
+	nr_repoisoned = EVERYTHING;
+	poison_memory();
 }
 
 /* The variables of a kernel that has just been loaded */
@@ -587,6 +634,7 @@ void sim_power_on(void)
 
 static void write_range(void *start, void *stop)
 {
+	ASAN_UNPOISON_MEMORY_REGION(start, (char *)stop - (char *)start);
 	for (char *at = start; at < (char *)stop; at += PAGE_SIZE) {
 		if (pwrite(memory_fd, at, PAGE_SIZE, at - memory) != PAGE_SIZE)
 			sim_bug("cannot save memory", at - memory);
@@ -599,7 +647,6 @@ void sim_checkpoint(void)
 	if (nr_objects)
 		sim_bug("checkpoint with objects", nr_objects);
 
-	unpoison_memory();
 	for (const struct sim_range *r = sim_memory; r->end; r++) {
 		write_range(memory + r->start, memory + r->end);
 		write_range(&pages[PHYS_PFN(r->start)], &pages[PHYS_PFN(r->end)]);
@@ -613,12 +660,5 @@ void sim_rollback(void)
 	free_objects();
 	madvise(memory, file_size(), MADV_DONTNEED);
 	restore_sections(offsetof(struct section, at_checkpoint));
-
-	unpoison_memory();
-	for (const struct sim_range *r = sim_memory; r->end; r++) {
-		for (unsigned long pfn = PHYS_PFN(r->start); PFN_PHYS(pfn) < r->end; pfn++) {
-			if (pages[pfn].state == SIM_FREE)
-				ASAN_POISON_MEMORY_REGION(page_start(&pages[pfn]), PAGE_SIZE);
-		}
-	}
+	poison_memory();
 }

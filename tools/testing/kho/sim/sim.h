@@ -18,6 +18,14 @@
 
 #define SIM_END		(2 * (phys_addr_t)SZ_1G + SZ_32M)
 
+struct sim_range {
+	phys_addr_t start, end;
+	int nid;
+};
+
+/* All memory, in ascending order; ends with an empty range */
+extern const struct sim_range sim_memory[];
+
 /* What the boot protocol carries from kernel to kernel */
 struct sim_handover {
 	phys_addr_t fdt, scratch;
