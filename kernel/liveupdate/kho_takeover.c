@@ -124,6 +124,21 @@ static void __init kho_frames_free(void)
 	kho_frames.nr = 0;
 }
 
+/*
+ * Forget what has been taken over so far. Struct pages that say otherwise would
+ * go to the page allocator like that.
+ */
+static void __init kho_frames_drop(void)
+{
+	unsigned long end = kho_frames.nr * KHO_CHUNK_PAGES;
+	unsigned long pfn = kho_next_frame(0, end, true);
+
+	for (; pfn < end; pfn = kho_next_frame(pfn + 1, end, true))
+		set_page_private(pfn_to_page(pfn), 0);
+
+	kho_frames_free();
+}
+
 /* @pfn to @end are in memory, so there is a place for their chunks */
 static int __init kho_frames_add(unsigned long pfn, unsigned long end)
 {
@@ -421,7 +436,7 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		err = -EINVAL;
 	}
 	if (err) {
-		kho_frames_free();
+		kho_frames_drop();
 		return err;
 	}
 
