@@ -231,6 +231,8 @@ DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
 void *phys_to_virt(phys_addr_t phys);
 phys_addr_t virt_to_phys(const void *virt);
 int early_pfn_to_nid(unsigned long pfn);
+int reserve_mem_find_by_name(const char *name, phys_addr_t *start,
+			     phys_addr_t *size);
 
 #define __va(phys)		phys_to_virt(phys)
 #define __pa(virt)		virt_to_phys(virt)

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* reserve_mem= regions, which memblock hands over in an FDT of its own. */
+
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/memblock.h>
+
+#include "tap.h"
+
+static void boot(const struct sim_handover *from, const char *param)
+{
+	char arg[64];
+
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_early(from);
+	strcpy(arg, param);
+	sim_reserve_mem(arg);
+	strcpy(arg, "64K:4096:other");
+	sim_reserve_mem(arg);
+	sim_boot_memory();
+	sim_kho_init();
+	sim_reserve_mem_init();
+}
+
+static phys_addr_t region(const char *name)
+{
+	phys_addr_t start = 0, size;
+
+	CHECK(reserve_mem_find_by_name(name, &start, &size));
+	return start;
+}
+
+/* The FDT of memblock in memory, after kexec */
+static void *memblock_fdt(const struct sim_handover *h)
+{
+	const void *fdt = phys_to_virt(h->fdt);
+	int node = fdt_subnode_offset(fdt, 0, MEMBLOCK_KHO_FDT);
+
+	return phys_to_virt(get_unaligned((const u64 *)
+			    fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL)));
+}
+
+static struct sim_handover previous(void)
+{
+	boot(NULL, "1M:1M:region");
+	strcpy(phys_to_virt(region("region")), "contents");
+	return sim_kexec();
+}
+
+static void set_u64(void *fdt, const char *node, const char *prop, u64 value)
+{
+	CHECK_EQ(0, fdt_setprop_inplace(fdt, fdt_subnode_offset(fdt, 0, node), prop,
+					&value, sizeof(value)));
+}
+
+/* Made anew, while the old one stays what it was */
+static void expect_new(const struct sim_handover *h, const char *text)
+{
+	boot(h, "1M:1M:region");
+	CHECK(sim_logged(text));
+	CHECK(strcmp(phys_to_virt(region("region")), "contents"));
+	CHECK_MACHINE();
+}
+
+TEST(comes_back)
+{
+	struct sim_handover h = previous();
+
+	boot(&h, "1M:1M:region");
+	CHECK(sim_logged("Revived memory reservation 'region' from KHO"));
+	CHECK(sim_logged("Revived memory reservation 'other' from KHO"));
+	CHECK(!strcmp(phys_to_virt(region("region")), "contents"));
+	CHECK_MACHINE();
+
+	/* And once more */
+	h = sim_kexec();
+	boot(&h, "1M:1M:region");
+	CHECK(!strcmp(phys_to_virt(region("region")), "contents"));
+	CHECK_MACHINE();
+}
+
+TEST(other_size_on_the_command_line)
+{
+	struct sim_handover h = previous();
+
+	boot(&h, "512K:4096:region");
+	CHECK(sim_logged("'region' has wrong size (0x100000 != 0x80000)"));
+	CHECK(sim_logged("Revived memory reservation 'other' from KHO"));
+	CHECK_MACHINE();
+}
+
+TEST(no_memory_there)
+{
+	struct sim_handover h = previous();
+
+	set_u64(memblock_fdt(&h), "region", "start", SIM_END + SZ_1M);
+	expect_new(&h, "'region' at 0x82100000 is not in memory");
+}
+
+TEST(misaligned)
+{
+	struct sim_handover h = previous();
+
+	set_u64(memblock_fdt(&h), "region", "start", SIM_END - SZ_1M - SZ_4K);
+	expect_new(&h, "'region' has wrong alignment (0x100000, 0x81eff000)");
+}
+
+/* "other" is where "region" is: the first one on the command line has it */
+TEST(one_inside_the_other)
+{
+	struct sim_handover h = previous();
+	void *fdt = memblock_fdt(&h);
+	u64 start;
+
+	memcpy(&start, fdt_getprop(fdt, fdt_subnode_offset(fdt, 0, "region"),
+				   "start", NULL), sizeof(start));
+	set_u64(fdt, "other", "start", start + SZ_64K);
+
+	boot(&h, "1M:1M:region");
+	CHECK_EQ(start, region("region"));
+	CHECK(sim_logged("'other' at 0x"));
+	CHECK(sim_logged("is in use already"));
+	CHECK(region("other") < start || region("other") >= start + SZ_1M);
+	CHECK_MACHINE();
+}
+
+TEST(no_valid_start)
+{
+	struct sim_handover h = previous();
+	void *fdt = memblock_fdt(&h);
+
+	fdt_nop_property(fdt, fdt_subnode_offset(fdt, 0, "region"), "start");
+	expect_new(&h, "'region' has no valid start and size");
+}
+
+TEST(node_of_another_kind)
+{
+	struct sim_handover h = previous();
+	void *fdt = memblock_fdt(&h);
+
+	fdt_setprop_inplace(fdt, fdt_subnode_offset(fdt, 0, "region"), "compatible",
+			    "reserve-mem-v9", sizeof("reserve-mem-v9"));
+	expect_new(&h, "Node 'region' is incompatible with 'reserve-mem-v1'");
+}
+
+TEST(no_such_node)
+{
+	struct sim_handover h = previous();
+
+	boot(&h, "1M:1M:new");
+	CHECK(sim_logged("has no child 'new'"));
+	CHECK(region("new"));
+	CHECK_MACHINE();
+}
+
+TEST(broken_fdt)
+{
+	struct sim_handover h = previous();
+	void *fdt = memblock_fdt(&h);
+
+	fdt_set_totalsize(fdt, PAGE_SIZE + 4);
+	expect_new(&h, "FDT 'memblock' at 0x");
+	CHECK(sim_logged("is damaged"));
+}
+
+TEST(fdt_of_another_version)
+{
+	struct sim_handover h = previous();
+	void *fdt = memblock_fdt(&h);
+
+	fdt_setprop_inplace(fdt, 0, "compatible", "memblock-v9", sizeof("memblock-v9"));
+	expect_new(&h, "FDT 'memblock' is incompatible with 'memblock-v1'");
+}
