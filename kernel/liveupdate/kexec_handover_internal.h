@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct kexec_buf;
+struct kho_image_note;
 struct kho_radix_node;
 struct resource;
 
@@ -38,11 +39,16 @@ void kho_scratch_free(void);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 
-/* kho_compat.c; for the core, and for tests with tables of their own */
+/*
+ * kho_compat.c; for the core, and for tests with tables of their own. The first
+ * component is the tree of preserved memory, which all others depend on.
+ */
 struct kho_component_table {
 	struct kho_component *const *components;
 	unsigned int nr;
 };
+
+extern const struct kho_component_table kho_table;
 
 int kho_compat_write(void *fdt, const struct kho_component_table *table);
 int kho_compat_read(const void *fdt, u64 len,
@@ -52,6 +58,9 @@ int kho_compat_read(const void *fdt, u64 len,
 extern struct kho_component memblock_kho_component;
 extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
+
+/* kho_note.c; for tests */
+extern const struct kho_image_note kho_image_note;
 
 /* kho_takeover.c; for the core and scratch, and for tests */
 

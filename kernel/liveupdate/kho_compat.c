@@ -16,7 +16,6 @@
 #include <linux/build_bug.h>
 #include <linux/export.h>
 #include <linux/init.h>
-#include <linux/kconfig.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/compat.h>
 #include <linux/kho/abi/kexec_handover.h>
@@ -26,36 +25,17 @@
 #include <linux/unaligned.h>
 
 #include "kexec_handover_internal.h"
+#include "kho_components.h"
 
-/*
- * Every component, lowest layer first. This is the one place to add a line for
- * a new one; NULL is one that is not built in.
- */
+#define KHO_COMPONENT(text, component, prefix)	&component,
 static struct kho_component *const kho_components[] = {
-	&kho_radix_component,
-	&kho_vmalloc_component,
-	&kho_block_component,
-	&memblock_kho_component,
-	IS_ENABLED(CONFIG_LIVEUPDATE) ? &luo_kho_component : NULL,
-	IS_ENABLED(CONFIG_LIVEUPDATE_MEMFD) ? &memfd_kho_component : NULL,
+	KHO_COMPONENTS(KHO_COMPONENT)
 };
 
-static const struct kho_component_table kho_table = {
+const struct kho_component_table kho_table = {
 	.components = kho_components,
 	.nr = ARRAY_SIZE(kho_components),
 };
-
-/* The component at *@i or the next one that is built in; %NULL after the last */
-static struct kho_component *
-kho_next_component(const struct kho_component_table *table, unsigned int *i)
-{
-	struct kho_component *c = NULL;
-
-	while (!c && *i < table->nr)
-		c = table->components[(*i)++];
-
-	return c;
-}
 
 static const char *const kho_status_names[] = {
 	[KHO_COMPAT_NONE] = "none",
@@ -140,11 +120,8 @@ EXPORT_SYMBOL_GPL(kho_object_readable);
 
 static bool kho_all_at_baseline(const struct kho_component_table *table)
 {
-	struct kho_component *c;
-	unsigned int i = 0;
-
-	while ((c = kho_next_component(table, &i))) {
-		if (c->version != c->baseline)
+	for (unsigned int i = 0; i < table->nr; i++) {
+		if (table->components[i]->version != table->components[i]->baseline)
 			return false;
 	}
 
@@ -153,15 +130,14 @@ static bool kho_all_at_baseline(const struct kho_component_table *table)
 
 static int kho_compat_write_node(void *fdt, const struct kho_component_table *table)
 {
-	struct kho_component *c;
-	unsigned int i = 0;
 	int err;
 
 	err = fdt_begin_node(fdt, KHO_FDT_COMPONENTS_NODE_NAME) ?:
 	      fdt_property_u32(fdt, KHO_FDT_PAGE_SHIFT_PROP_NAME, PAGE_SHIFT);
 
-	while (!err && (c = kho_next_component(table, &i)))
-		err = fdt_property_u32(fdt, c->name, c->version);
+	for (unsigned int i = 0; !err && i < table->nr; i++)
+		err = fdt_property_u32(fdt, table->components[i]->name,
+				       table->components[i]->version);
 
 	return err ?: fdt_end_node(fdt);
 }
@@ -249,13 +225,13 @@ static void kho_warn_component(const struct kho_component *c)
 /* One line for all; one more for each that cannot be read */
 static void kho_report(const struct kho_component_table *table, const char *origin)
 {
-	struct kho_component *c;
-	unsigned int i = 0;
 	char buf[160];
 	struct seq_buf s;
 
 	seq_buf_init(&s, buf, sizeof(buf));
-	while ((c = kho_next_component(table, &i))) {
+	for (unsigned int i = 0; i < table->nr; i++) {
+		const struct kho_component *c = table->components[i];
+
 		if (c->status != KHO_COMPAT_OK)
 			kho_warn_component(c);
 		seq_buf_printf(&s, " %s %u%s", c->name, c->incoming,
@@ -300,8 +276,6 @@ static int kho_read_components(const void *fdt,
 			       const struct kho_component_table *table)
 {
 	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
-	struct kho_component *c;
-	unsigned int i = 0;
 	int err;
 
 	if (node < 0) {
@@ -314,8 +288,8 @@ static int kho_read_components(const void *fdt,
 	if (err)
 		return err;
 
-	while ((c = kho_next_component(table, &i)))
-		kho_read_component(fdt, node, c);
+	for (unsigned int i = 0; i < table->nr; i++)
+		kho_read_component(fdt, node, table->components[i]);
 	return 0;
 }
 
@@ -324,8 +298,6 @@ static int kho_read_statement(const void *fdt,
 			      const struct kho_component_table *table,
 			      const char **origin)
 {
-	struct kho_component *c;
-	unsigned int i = 0;
 	int found;
 
 	/* Not fdt_node_check_compatible(): it reads past a string without end */
@@ -339,8 +311,8 @@ static int kho_read_statement(const void *fdt,
 				      KHO_FDT_COMPATIBLE_BASELINE);
 	if (found >= 0) {
 		*origin = KHO_FDT_COMPATIBLE_BASELINE;
-		while ((c = kho_next_component(table, &i)))
-			kho_assume_baseline(c);
+		for (unsigned int i = 0; i < table->nr; i++)
+			kho_assume_baseline(table->components[i]);
 		return 0;
 	}
 
@@ -372,8 +344,6 @@ static int kho_read_statement(const void *fdt,
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table)
 {
-	struct kho_component *c;
-	unsigned int i = 0;
 	const char *origin;
 	int err;
 
@@ -381,8 +351,8 @@ int kho_compat_read(const void *fdt, u64 len,
 
 	err = kho_read_header(fdt, len) ?: kho_read_statement(fdt, table, &origin);
 	if (err) {
-		while ((c = kho_next_component(table, &i)))
-			c->status = KHO_COMPAT_MALFORMED;
+		for (unsigned int i = 0; i < table->nr; i++)
+			table->components[i]->status = KHO_COMPAT_MALFORMED;
 		return err;
 	}
 

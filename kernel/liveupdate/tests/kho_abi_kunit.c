@@ -20,6 +20,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/compat.h>
+#include <linux/kho/abi/image.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/kexec_metadata.h>
 #include <linux/kho/abi/luo.h>
@@ -195,6 +196,27 @@ static const struct golden_row luo_5[] = {
 	{}
 };
 
+static const struct golden_row image_note_1[] = {
+	STRING(KHO_IMAGE_NOTE_MAGIC, "\211KHO image note"),
+	VALUE(KHO_IMAGE_NOTE_ALIGN, 512),
+	VALUE(KHO_IMAGE_NOTE_MAX_ENTRIES, 32),
+	VALUE(KHO_IMAGE_NOTE_KHO_ON, 1),
+	VALUE(KHO_IMAGE_NOTE_LIVEUPDATE, 2),
+	SIZE(struct kho_image_note, 48),
+	MEMBER(0, 16, struct kho_image_note, magic),
+	MEMBER(16, 4, struct kho_image_note, version),
+	MEMBER(20, 4, struct kho_image_note, nr),
+	MEMBER(24, 4, struct kho_image_note, sum),
+	MEMBER(28, 4, struct kho_image_note, page_shift),
+	MEMBER(32, 4, struct kho_image_note, flags),
+	MEMBER(36, 12, struct kho_image_note, reserved),
+	SIZE(struct kho_image_entry, 24),
+	MEMBER(0, 16, struct kho_image_entry, name),
+	MEMBER(16, 4, struct kho_image_entry, min_version),
+	MEMBER(20, 4, struct kho_image_entry, version),
+	{}
+};
+
 /* A bit field has no offset, so each is filled and looked at from outside */
 static const struct memfd_luo_folio_ser all_pfn = { .pfn = -1 };
 static const struct memfd_luo_folio_ser all_flags = { .flags = -1 };
@@ -231,6 +253,7 @@ static const struct golden_set golden_sets[] = {
 	{ "block", KHO_BLOCK_VERSION, 1, 0, block_1 },
 	{ "block", KHO_BLOCK_VERSION, 1, SZ_4K, block_1_4k },
 	{ "memblock", MEMBLOCK_KHO_VERSION, 1, 0, memblock_1 },
+	{ "image-note", KHO_IMAGE_NOTE_VERSION, 1, 0, image_note_1 },
 	{ "luo", LUO_VERSION, 5, 0, luo_5 },
 	{ "memfd", MEMFD_LUO_VERSION, 2, 0, memfd_2 },
 };

@@ -810,37 +810,6 @@ static void write_and_read(struct kunit *test)
 	expect_component(test, NEWBORN, KHO_COMPAT_OK, 2);
 }
 
-/* What is not built in is not written, and of no interest when read */
-static void holes_in_table(struct kunit *test)
-{
-	struct compat_test *ct = test->priv;
-	struct kho_component *list[] = {
-		&ct->components[TREE], NULL, NULL, &ct->components[NEWBORN], NULL,
-	};
-	struct kho_component_table table = { list, ARRAY_SIZE(list) };
-
-	make_good(test);
-	KUNIT_EXPECT_EQ(test, 0, kho_compat_read(ct->fdt, FDT_SIZE, &table));
-	expect_component(test, TREE, KHO_COMPAT_OK, 1);
-	expect_component(test, RANGE, KHO_COMPAT_NONE, 0);
-	expect_component(test, NEWBORN, KHO_COMPAT_OK, 2);
-
-	write(test, &table);
-	KUNIT_EXPECT_EQ(test, 0, judge(ct));
-	expect_component(test, TREE, KHO_COMPAT_OK, 1);
-	expect_component(test, RANGE, KHO_COMPAT_ABSENT, 0);
-	expect_component(test, NEWBORN, KHO_COMPAT_OK, 2);
-
-	list[3] = NULL;
-	write(test, &table);
-	expect_compatible(test, V5 "\0" V4, 14);
-
-	/* An error must leave the holes alone, too */
-	fdt_set_magic(ct->fdt, 0);
-	KUNIT_EXPECT_EQ(test, -EBADMSG, kho_compat_read(ct->fdt, FDT_SIZE, &table));
-	expect_component(test, TREE, KHO_COMPAT_MALFORMED, 1);
-}
-
 /* Asking */
 
 static void nothing_to_read_without_handover(struct kunit *test)
@@ -933,7 +902,6 @@ static struct kunit_case compat_cases[] = {
 	KUNIT_CASE(deep_nesting),
 	KUNIT_CASE(write_states_baseline),
 	KUNIT_CASE(write_and_read),
-	KUNIT_CASE(holes_in_table),
 	KUNIT_CASE(nothing_to_read_without_handover),
 	KUNIT_CASE(errors_of_statuses),
 	KUNIT_CASE(status_names),
