@@ -97,6 +97,8 @@ static int kho_block_append(struct kho_block_set *bs)
 	}
 
 	*(last ? &last->ser->next : &bs->head_pa) = virt_to_phys(ser);
+	if (!last)
+		kho_users_inc(&kho_block_component);
 	return 0;
 }
 
@@ -107,6 +109,8 @@ static void kho_block_free(struct kho_block_set *bs, struct kho_block *block)
 	else
 		kho_unpreserve_free(block->ser);
 	kho_block_untrack(bs, block);
+	if (!bs->incoming && !bs->nblocks)
+		kho_users_dec(&kho_block_component);
 }
 
 static void kho_block_drop_last(struct kho_block_set *bs)

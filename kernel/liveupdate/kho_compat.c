@@ -116,6 +116,31 @@ int kho_object_readable(const struct kho_component *component)
 }
 EXPORT_SYMBOL_GPL(kho_object_readable);
 
+/**
+ * kho_users_inc - something is preserved with a component from now on
+ * @component: the component.
+ *
+ * A kernel that cannot read the component is not started until
+ * kho_users_dec() has been called as often.
+ *
+ * Context: any.
+ */
+void kho_users_inc(struct kho_component *component)
+{
+	atomic_long_inc(&component->users);
+}
+
+/**
+ * kho_users_dec - something is not preserved with a component any more
+ * @component: the component.
+ *
+ * Context: any.
+ */
+void kho_users_dec(struct kho_component *component)
+{
+	atomic_long_dec(&component->users);
+}
+
 /* Writing: what goes to the next kernel */
 
 static bool kho_all_at_baseline(const struct kho_component_table *table)

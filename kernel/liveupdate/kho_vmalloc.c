@@ -99,7 +99,7 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 
-	/* Complete from the start: the error path below reads it */
+	/* Complete and counted from the start: the error path below undoes that */
 	order = get_vm_area_page_order(vm);
 	*preservation = (struct kho_vmalloc) {
 		.first.phys = first.next.phys,
@@ -107,6 +107,7 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 		.flags = kho_vmalloc_flags(vm->flags),
 		.order = order,
 	};
+	kho_users_inc(&kho_vmalloc_component);
 
 	for (unsigned int i = 0; i < vm->nr_pages; i += 1U << order) {
 		if (used == ARRAY_SIZE(chunk->phys)) {
@@ -154,6 +155,7 @@ void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation)
 		kho_unpreserve_pages(virt_to_page(chunk), 1);
 		free_page((unsigned long)chunk);
 	}
+	kho_users_dec(&kho_vmalloc_component);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
 

@@ -44,7 +44,8 @@ enum kho_compat_status {
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
  *
- * @incoming and @status are written once, by the early pass.
+ * @incoming and @status are written once, by the early pass. @users changes by
+ * kho_users_inc() and kho_users_dec() only.
  */
 struct kho_component {
 	const char *name;
@@ -66,6 +67,8 @@ extern struct kho_component kho_block_component;
 int kho_component_readable(const struct kho_component *component);
 int kho_object_readable(const struct kho_component *component);
 const char *kho_compat_status_name(enum kho_compat_status status);
+void kho_users_inc(struct kho_component *component);
+void kho_users_dec(struct kho_component *component);
 #else
 static inline int kho_component_readable(const struct kho_component *component)
 {

@@ -585,11 +585,13 @@ static struct greeting_ser *greeting_leave(const char *text)
 
 	strscpy(ser->text, text);
 	err = kho_add_subtree(GREETING_SUBTREE, ser, sizeof(*ser));
-	if (!err)
-		return ser;
+	if (err) {
+		kho_unpreserve_free(ser);
+		return ERR_PTR(err);
+	}
 
-	kho_unpreserve_free(ser);
-	return ERR_PTR(err);
+	kho_users_inc(&greeting_kho_component);
+	return ser;
 }
 
 /* end of component */
@@ -601,6 +603,8 @@ static void component_test(struct kunit *test)
 	ser = greeting_leave("mind the step");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ser);
 	KUNIT_EXPECT_STREQ(test, "mind the step", ser->text);
+	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&greeting_kho_component.users));
+	kho_users_dec(&greeting_kho_component);
 	kho_remove_subtree(ser);
 	kho_unpreserve_free(ser);
 
