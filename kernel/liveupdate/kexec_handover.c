@@ -660,6 +660,24 @@ int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 	return err;
 }
 
+/**
+ * kho_read_out_fdt - look at the FDT that goes to the next kernel
+ * @look: is called with the FDT, if there is one.
+ * @data: handed through to @look.
+ *
+ * Anybody may make this happen at any time, kexec included, so the FDT is not
+ * even unpacked and packed again.
+ *
+ * Context: may sleep; @look runs under the lock of the FDT.
+ */
+void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data)
+{
+	guard(mutex)(&kho_out.lock);
+
+	if (kho_out.fdt)
+		look(kho_out.fdt, data);
+}
+
 struct kho_subtree {
 	const char *name;
 	void *blob;
@@ -1075,7 +1093,8 @@ fs_initcall(kho_init);
  * @image: the image that is being loaded.
  *
  * Context: called by kexec_file_load() under its lock.
- * Return: 0, or the error of kexec_add_buffer().
+ * Return: 0; -EPROTONOSUPPORT if the kernel in the image cannot read what is in
+ * use; the error of kexec_add_buffer().
  */
 int kho_fill_kimage(struct kimage *image)
 {
@@ -1094,6 +1113,10 @@ int kho_fill_kimage(struct kimage *image)
 
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
+
+	err = kho_check_load(image);
+	if (err)
+		return err;
 
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",

@@ -9,13 +9,14 @@
 
 #include <linux/kexec_handover.h>
 #include <linux/kho/compat.h>
+#include <linux/kho/image.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/list.h>
 #include <linux/types.h>
 
 struct kexec_buf;
-struct kho_image_note;
 struct kho_radix_node;
+struct kimage;
 struct resource;
 
 /* kho_radix.c; for its own use and for tests that make allocations fail */
@@ -59,8 +60,47 @@ extern struct kho_component memblock_kho_component;
 extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
 
-/* kho_note.c; for tests */
+/* kho_note.c; for the check of the next image, and for its tests */
 extern const struct kho_image_note kho_image_note;
+
+/* kho_image.c; for the core and tests */
+enum kho_check_mode {
+	KHO_CHECK_ENFORCE,
+	KHO_CHECK_STRICT,
+	KHO_CHECK_WARN,
+};
+
+enum kho_next_status {
+	KHO_NEXT_NONE,
+	KHO_NEXT_COMPATIBLE,
+	KHO_NEXT_INCOMPATIBLE,
+	KHO_NEXT_UNKNOWN,
+};
+
+/*
+ * What this kernel has to hand over: components with their users, subtrees that
+ * something was preserved for, whether the FDT is one for Linux 7.3, whether
+ * sessions can be made.
+ */
+struct kho_offer {
+	const struct kho_component_table *table;
+	unsigned int subtrees;
+	bool baseline;
+	bool liveupdate;
+};
+
+const struct kho_image_note *kho_find_note(const void *image, size_t size);
+int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
+		      const char *cmdline);
+long kho_offer_users(const struct kho_offer *offer, const struct kho_component *c);
+enum kho_next_status kho_judge_next(const struct kho_offer *offer,
+				    const struct kho_next *next, bool in_use);
+int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status,
+			bool baseline);
+int kho_check_load(struct kimage *image);
+long kho_component_users(const struct kho_component *c);
+const char *kho_check_mode_name(void);
+int kho_set_check_mode(const char *name);
 
 /* kho_takeover.c; for the core and scratch, and for tests */
 
@@ -97,6 +137,9 @@ static inline unsigned long kho_page_info(unsigned int order)
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
 int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data);
+
+/* kexec_handover.c; for the check of the next image */
+void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data);
 
 /* kexec_handover_debugfs.c; for the core */
 #ifdef CONFIG_KEXEC_HANDOVER_DEBUGFS
