@@ -726,8 +726,10 @@ int kho_add_subtree(const char *name, void *blob, size_t size)
 		.blob = blob,
 		.size = size,
 	};
+	int err = kho_edit_out_fdt(kho_fdt_add_subtree, &sub);
 
-	return kho_edit_out_fdt(kho_fdt_add_subtree, &sub);
+	kho_sysfs_notify();
+	return err;
 }
 EXPORT_SYMBOL_GPL(kho_add_subtree);
 
@@ -774,6 +776,7 @@ static int kho_fdt_remove_subtree(void *fdt, void *blob)
 void kho_remove_subtree(void *blob)
 {
 	kho_edit_out_fdt(kho_fdt_remove_subtree, blob);
+	kho_sysfs_notify();
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 

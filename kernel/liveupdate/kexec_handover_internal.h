@@ -63,7 +63,7 @@ extern struct kho_component memfd_kho_component;
 /* kho_note.c; for the check of the next image, and for its tests */
 extern const struct kho_image_note kho_image_note;
 
-/* kho_image.c; for the core and tests */
+/* kho_image.c; for the core and sysfs, and for tests */
 enum kho_check_mode {
 	KHO_CHECK_ENFORCE,
 	KHO_CHECK_STRICT,
@@ -99,8 +99,17 @@ int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status,
 			bool baseline);
 int kho_check_load(struct kimage *image);
 long kho_component_users(const struct kho_component *c);
+enum kho_next_status kho_next_status(void);
+bool kho_next_entry(const char *name, struct kho_image_entry *entry);
 const char *kho_check_mode_name(void);
 int kho_set_check_mode(const char *name);
+
+/* kho_sysfs.c; for those who change what next/status says */
+#ifdef CONFIG_SYSFS
+void kho_sysfs_notify(void);
+#else
+static inline void kho_sysfs_notify(void) { }
+#endif
 
 /* kho_takeover.c; for the core and scratch, and for tests */
 

@@ -127,7 +127,8 @@ EXPORT_SYMBOL_GPL(kho_object_readable);
  */
 void kho_users_inc(struct kho_component *component)
 {
-	atomic_long_inc(&component->users);
+	if (atomic_long_inc_return(&component->users) == 1)
+		kho_sysfs_notify();
 }
 
 /**
@@ -138,7 +139,8 @@ void kho_users_inc(struct kho_component *component)
  */
 void kho_users_dec(struct kho_component *component)
 {
-	atomic_long_dec(&component->users);
+	if (!atomic_long_dec_return(&component->users))
+		kho_sysfs_notify();
 }
 
 /* Writing: what goes to the next kernel */

@@ -5,7 +5,7 @@
  * Owns the search for the note in an image, the judgement of what it says, and
  * what follows from that: kho_check=, whether an image may be loaded, whether
  * it may be started. After kexec nothing could be refused any more. What the
- * note of this kernel says is kho_note.c.
+ * note of this kernel says is kho_note.c, what userspace sees is kho_sysfs.c.
  *
  * The layout of the note is in linux/kho/abi/image.h.
  */
@@ -503,6 +503,7 @@ void kho_set_next(const struct kimage *image)
 
 	if (image && image->kho.next.known == KHO_NEXT_BARE && kho_is_enabled())
 		pr_warn("loaded without a handover, it can take nothing over\n");
+	kho_sysfs_notify();
 }
 
 /**
@@ -543,4 +544,49 @@ int kho_recheck_next(void)
 	guard(mutex)(&kho_next_lock);
 
 	return kho_refuse("reboot", &offer, &kho_next_image->kho.next);
+}
+
+/* For userspace */
+
+/**
+ * kho_next_status - can the image that is loaded take over?
+ *
+ * Judges what is in use or, as long as nothing is, whatever could be.
+ *
+ * Context: may sleep.
+ * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
+ */
+enum kho_next_status kho_next_status(void)
+{
+	const struct kho_offer offer = kho_current_offer();
+
+	guard(mutex)(&kho_next_lock);
+
+	if (!kho_next_image || !kho_is_enabled())
+		return KHO_NEXT_NONE;
+
+	return kho_judge_next(&offer, &kho_next_image->kho.next, kho_in_use(&offer));
+}
+
+/**
+ * kho_next_entry - what the image that is loaded reads of a component
+ * @name: name of the component.
+ * @entry: where to copy what its note says.
+ *
+ * Context: may sleep.
+ * Return: %false if there is no image, no note, or nothing of that name in it.
+ */
+bool kho_next_entry(const char *name, struct kho_image_entry *entry)
+{
+	const struct kho_image_entry *found = NULL;
+
+	guard(mutex)(&kho_next_lock);
+
+	if (kho_next_image)
+		found = kho_find_entry(kho_next_image->kho.next.entries,
+				       kho_next_image->kho.next.nr, name);
+	if (found)
+		*entry = *found;
+
+	return found;
 }
