@@ -123,7 +123,11 @@ static const struct boot *next_boot(void)
 						NULL;
 }
 
-static int load(const char *name, const char *extra)
+/*
+ * Load an image on offer, for the next boot. An image that is refused leaves
+ * the one that was loaded before it.
+ */
+int load_kernel(const char *name, const char *extra)
 {
 	char path[128], common[COMMAND_LINE], line[COMMAND_LINE];
 	int image, initrd, length;
@@ -143,6 +147,8 @@ static int load(const char *name, const char *extra)
 		ret = -errno;
 	close(image);
 	close(initrd);
+	if (!ret)
+		next_loaded = true;
 	return ret;
 }
 
@@ -150,10 +156,15 @@ static int load(const char *name, const char *extra)
 int load_next_kernel(void)
 {
 	const struct boot *next = next_boot();
-	int ret = load(next->kernel ? next->kernel : kernel, next->cmdline);
 
-	next_loaded = !ret;
-	return ret;
+	return load_kernel(next->kernel ? next->kernel : kernel, next->cmdline);
+}
+
+/* Only returns if that was refused. */
+int try_kexec(void)
+{
+	reboot(RB_KEXEC);
+	return -errno;
 }
 
 static void kexec(void)

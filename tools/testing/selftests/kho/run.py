@@ -7,7 +7,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
 
     memory: 512M       smp: 2       nodes: 1    (NUMA nodes)
     cmdline: ...       added to the kernel command line of every boot
-    kernels: ours      images on offer; the first one is booted first
+    kernels: ours      images on offer; the first one is booted first.
+                       ours:EDIT,... is ours with another note, see edit_note.py
     log: REGEX         a line of trouble in the kernel log that is expected
     run: by hand       only when it is named
 
@@ -24,6 +25,7 @@ import re
 import sys
 import tempfile
 
+import edit_note
 import khotest
 import vm
 
@@ -40,7 +42,7 @@ class Scenario:
     smp: int = 2
     nodes: int = 1
     cmdline: str = ""
-    kernels: list = dataclasses.field(default_factory=lambda: ["ours"])
+    kernels: list = dataclasses.field(default_factory=list)
     log: list = dataclasses.field(default_factory=list)
     by_hand: bool = False
 
@@ -53,13 +55,14 @@ def read_scenario(path):
         elif key in ("smp", "nodes"):
             setattr(scenario, key, int(value))
         elif key == "kernels":
-            scenario.kernels = value.split()
+            scenario.kernels += value.split()
         elif key == "log":
             scenario.log.append(value)
         elif (key, value) == ("run", "by hand"):
             scenario.by_hand = True
         else:
             sys.exit(f"{path}: 'needs {key}: {value}' is not known")
+    scenario.kernels = scenario.kernels or ["ours"]
     return scenario
 
 
@@ -157,11 +160,21 @@ class Runner:
 
     def image(self, name):
         """--kernel names another tree, or an image, to use as ours."""
-        if name == "ours":
-            name = self.kernel
-        if os.path.exists(name):
-            return pathlib.Path(name).absolute()
-        return khotest.kernel(name, self.arch)
+        tree, _, edits = name.partition(":")
+        if tree == "ours":
+            tree = self.kernel
+        image = pathlib.Path(tree).absolute() if os.path.exists(tree) else \
+            khotest.kernel(tree, self.arch)
+        return self.edited(image, name, edits.split(",")) if edits else image
+
+    def edited(self, image, name, edits):
+        path = khotest.BUILD / "guest" / self.arch / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.write_bytes(edit_note.edit_note(image.read_bytes(), edits))
+        except ValueError as error:
+            sys.exit(f"run.py: kernel {name}: {error}")
+        return path
 
     def machine(self, scenario, directory):
         images = {name: self.images[name] for name in scenario.kernels}

@@ -59,6 +59,8 @@ int boot_number(void);
 __u64 boot_seed(void);
 bool kernel_built_from(const char *tree);
 int load_next_kernel(void);
+int load_kernel(const char *name, const char *cmdline);
+int try_kexec(void);
 
 /*
  * report.c: results. check() records one test and returns whether it held;
@@ -145,6 +147,17 @@ int register_handler(int version);
 int testfile_create(const struct memfile *file, size_t offset);
 bool testfile_same(const struct memfile *file, size_t offset, int fd);
 void check_intact(const struct memfile *file);
+
+/*
+ * image.c: /sys/kernel/kho, and images that are loaded in other ways than
+ * main.c does it. What is loaded without a handover cannot be started.
+ */
+const char *kho_says(const char *file);
+bool check_kho(const char *file, const char *expected);
+void set_kho_check(const char *mode);
+int load_bare(void);
+int load_crash(const char *name);
+int unload(void);
 
 /* interop.c: the same steps in kernels of either kind */
 void interop_first(void);

@@ -3,7 +3,10 @@
  * The next kernel starts with KHO or with live update switched off on its
  * command line. It boots, has no /dev/liveupdate, and leaves the memory that
  * the old kernel preserved alone: its pages are looked for in physical memory.
- * A kernel after that starts afresh.
+ * A kernel after that starts afresh. None of this happens unless refusals are
+ * turned off.
+ *
+ * needs cmdline: kho_check=warn
  */
 #include "scenario.h"
 
