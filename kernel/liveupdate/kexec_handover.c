@@ -40,7 +40,6 @@
 
 #include <asm/early_ioremap.h>
 
-#include "../../mm/mm_init.h"
 #include "../kexec_internal.h"
 #include "kexec_handover_internal.h"
 
@@ -54,6 +53,7 @@ static struct {
 	struct kho_radix_tree map;
 } kho_out = {
 	.lock = __MUTEX_INITIALIZER(kho_out.lock),
+	.map.lock = __MUTEX_INITIALIZER(kho_out.map.lock),
 };
 
 /*
@@ -133,7 +133,7 @@ static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
 	       WARN_ON(kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr_pages)));
 }
 
-/* Folios that are preserved before others get a turn */
+/* Folios that are preserved before others get a turn; pages restored at once */
 #define KHO_BATCH	1024
 
 static int kho_preserve_batch(struct folio **folios, unsigned long nr)
@@ -409,10 +409,6 @@ int kho_preserved_order(phys_addr_t phys)
 	if (!page || page_private(page) >> 32 != KHO_PAGE_MAGIC)
 		return -ENOENT;
 
-	/* This kernel or its firmware uses the page for something else */
-	if (PageReserved(page))
-		return -ENOENT;
-
 	return lower_32_bits(page_private(page));
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
@@ -451,19 +447,21 @@ EXPORT_SYMBOL_GPL(kho_restore_batch_end);
 static void kho_restore_batch_add(struct kho_restore_batch *batch,
 				  struct page *page, unsigned long nr_pages)
 {
-	if (batch->nr_pages >= KHO_BATCH ||
-	    (batch->nr_pages && page_zone(batch->page) != page_zone(page)))
+	if (batch->nr_pages && page_zone(batch->page) != page_zone(page))
 		kho_restore_batch_end(batch);
 
 	batch->page = page;
 	batch->nr_pages += nr_pages;
+	if (batch->nr_pages >= KHO_BATCH)
+		kho_restore_batch_end(batch);
 }
 
 /**
  * kho_held_kib - how much memory of the previous kernel is still reserved
  *
  * What was preserved and has not been restored, whether nobody has asked for
- * it yet or it could not be understood, and regions of reserve_mem=.
+ * it yet or it could not be understood. Regions of reserve_mem= that this
+ * kernel has taken over do not count.
  *
  * Context: any.
  * Return: its size in KiB.
@@ -579,13 +577,13 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
 	struct kho_restore_batch batch = {};
-	unsigned long pfn = start;
+	unsigned long pfn;
 
 	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
 		goto refuse;
 
 	/* Advances by what was recorded: it need not be what would be now */
-	while (pfn < end) {
+	for (pfn = start; pfn < end;) {
 		struct page *page = pfn_to_page(pfn);
 		unsigned int order = lower_32_bits(page_private(page));
 
@@ -596,20 +594,21 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		 */
 		if (!kho_claim_range(page, order))
 			goto refuse;
-		kho_restore_batch_add(&batch, page, BIT(order));
-
-		for (unsigned long i = 0; i < BIT(order); i++) {
-			set_page_count(page + i, 1);
-			clear_page_tag_ref(page + i);
-		}
 		pfn += BIT(order);
+	}
+
+	for (pfn = start; pfn < end; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		set_page_count(page, 1);
+		clear_page_tag_ref(page);
+		kho_restore_batch_add(&batch, page, 1);
 	}
 
 	kho_restore_batch_end(&batch);
 	return pfn_to_page(start);
 
 refuse:
-	kho_restore_batch_end(&batch);
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
 }
@@ -891,6 +890,7 @@ void __init kho_memory_init_early(void)
 {
 	const void *fdt = kho_in_fdt();
 	u64 map;
+	int err;
 
 	if (!fdt)
 		return;
@@ -906,7 +906,12 @@ void __init kho_memory_init_early(void)
 	}
 
 	kho_radix_init_tree(&kho_in_map, phys_to_virt(map));
-	kho_scratch_extend(&kho_in_map);
+	err = kho_scratch_extend(&kho_in_map);
+	if (err) {
+		pr_err("preserved memory map damaged, handover dropped: %pe\n",
+		       ERR_PTR(err));
+		kho_drop_handover();
+	}
 }
 
 static int __init kho_take_over_memory(void)

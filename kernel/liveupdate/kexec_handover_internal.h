@@ -33,7 +33,7 @@ extern unsigned int kho_scratch_cnt;
 int kho_scratch_accept(phys_addr_t phys, u64 len);
 void kho_scratch_adopt(void);
 void kho_scratch_forget(void);
-void kho_scratch_extend(struct kho_radix_tree *map);
+int kho_scratch_extend(struct kho_radix_tree *map);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);

@@ -234,6 +234,10 @@ int __kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
  */
 int kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
 {
+	/* Its lock need not be initialized, either */
+	if (WARN_ON_ONCE(!tree->root))
+		return -EINVAL;
+
 	guard(mutex)(&tree->lock);
 
 	return __kho_radix_add_key(tree, key);
@@ -273,6 +277,9 @@ void __kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
  */
 void kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
 {
+	if (WARN_ON_ONCE(!tree->root))
+		return;
+
 	guard(mutex)(&tree->lock);
 
 	__kho_radix_del_key(tree, key);

@@ -439,47 +439,60 @@ static void __init scratch_busy_node(phys_addr_t phys, void *data)
 	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
 }
 
+static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
+				     phys_addr_t end)
+{
+	unsigned long from, to;
+	int err;
+
+	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
+		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
+		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
+
+		err = memblock_mark_kho_scratch(start, stop - start);
+		if (err) {
+			pr_err("not extended from %pa on: %pe\n", &start,
+			       ERR_PTR(err));
+			return;
+		}
+	}
+}
+
 /**
  * kho_scratch_extend - treat free gigabytes as scratch
  * @map: the preserved memory map.
  *
  * The areas that the previous kernel set aside may be too small for what this
  * one allocates before its page allocator is up, struct pages above all. Every
- * gigabyte without anything preserved serves as well. Not being able to find
- * out is no error.
+ * gigabyte without anything preserved serves as well. To be without that for
+ * lack of memory is no error.
  *
  * Context: memblock allocates from scratch only; after the memory map of the
  * firmware is known, because efi_init() drops what it does not know and this
  * is more than scratch.
+ * Return: 0; -EINVAL or -EBADMSG if @map is damaged.
  */
-void __init kho_scratch_extend(struct kho_radix_tree *map)
+int __init kho_scratch_extend(struct kho_radix_tree *map)
 {
 	phys_addr_t end = memblock_end_of_DRAM();
 	struct scratch_pieces pieces = {
 		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
 	};
 	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
-	unsigned long from, to;
 	int err;
 
 	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
 	if (!pieces.busy) {
 		pr_err("not extended: no memory for %zu bytes\n", size);
-		return;
+		return 0;
 	}
 
 	err = kho_walk_map(map, scratch_busy_run, scratch_busy_node, &pieces);
-	for_each_clear_bitrange(from, to, pieces.busy, pieces.nr) {
-		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
-		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
-
-		if (!err)
-			err = memblock_mark_kho_scratch(start, stop - start);
-	}
-	if (err)
-		pr_err("not extended: %pe\n", ERR_PTR(err));
+	if (!err)
+		scratch_mark_idle(&pieces, end);
 
 	memblock_free(pieces.busy, size);
+	return err;
 }
 
 /**

@@ -97,7 +97,7 @@ static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 	return kho_next_frame(pfn, end, true) < end;
 }
 
-/* Sparse physical memory has few chunks but a long table, still 1/2^18 of it */
+/* A word for every 128 MiB up to the end of memory, with pages of 4 KiB */
 static size_t __init kho_frames_table_size(void)
 {
 	return PAGE_ALIGN(kho_frames.nr * sizeof(*kho_frames.chunks));
@@ -214,15 +214,45 @@ static bool __init kho_run_in_memory(const struct kho_run *run)
 }
 
 /**
- * kho_in_memory - can there be something of the previous kernel at an address?
+ * kho_in_memory - can something of the previous kernel be read at an address?
  * @phys: the address, any value.
  *
  * Context: boot, once memblock knows all memory.
- * Return: %true if a page that this kernel has as memory starts there.
+ * Return: %true if a page of memory starts there that is in the direct map.
  */
 bool __init kho_in_memory(phys_addr_t phys)
 {
-	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
+	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys)) &&
+	       memblock_is_map_memory(phys);
+}
+
+/* Is all of a run in memory that nothing has been reserved in? */
+static bool __init kho_run_unreserved(const struct kho_run *run)
+{
+	static phys_addr_t start __initdata, end __initdata;
+	phys_addr_t first = PFN_PHYS(run->pfn), stop = PFN_PHYS(run->end);
+	u64 i;
+
+	if (first >= start && stop <= end)
+		return true;
+
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_NONE, &start, &end, NULL) {
+		if (first < end)
+			return first >= start && stop <= end;
+	}
+
+	end = 0;
+	return false;
+}
+
+static unsigned long __init kho_count_reserved(const struct kho_run *run)
+{
+	unsigned long nr = 0;
+
+	for (unsigned long pfn = run->pfn; pfn < run->end; pfn++)
+		nr += memblock_is_reserved(PFN_PHYS(pfn));
+
+	return nr;
 }
 
 struct kho_map_walk {
@@ -349,17 +379,26 @@ static void __init kho_init_struct_pages(const struct kho_run *run)
 struct kho_taken {
 	unsigned long pages;
 	unsigned long runs;
+	unsigned long lost;
 };
+
+static int __init kho_keep_pages(const struct kho_run *run)
+{
+	int err = kho_frames_add(run->pfn, run->end);
+
+	if (!err)
+		kho_init_struct_pages(run);
+	return err;
+}
 
 static int __init kho_take_pages(const struct kho_run *run,
 				 struct kho_taken *taken)
 {
-	int err = kho_frames_add(run->pfn, run->end);
+	int err = kho_keep_pages(run);
 
 	if (err)
 		return err;
 
-	kho_init_struct_pages(run);
 	for (unsigned long pfn = run->pfn; pfn < run->end; pfn += BIT(run->order))
 		set_page_private(pfn_to_page(pfn), kho_page_info(run->order));
 
@@ -368,40 +407,67 @@ static int __init kho_take_pages(const struct kho_run *run,
 	return 0;
 }
 
-/* Why must this not be taken over? %NULL if it may be */
-static const char *__init kho_run_refused(const struct kho_run *run)
+static void __init kho_lose_range(const struct kho_run *range,
+				  struct kho_taken *taken, const char *why)
 {
+	pr_warn_ratelimited("preserved range of order %u at page frame 0x%lx %s and is lost\n",
+			    range->order, range->pfn, why);
+	taken->lost += range->end - range->pfn;
+}
+
+static bool __init kho_run_in_scratch(const struct kho_run *run)
+{
+	return kho_scratch_overlap(PFN_PHYS(run->pfn),
+				   PFN_PHYS(run->end - run->pfn));
+}
+
+/* A single range, of a run with which something is wrong */
+static int __init kho_take_range(const struct kho_run *range,
+				 struct kho_taken *taken)
+{
+	unsigned long reserved;
+
 	/*
 	 * Linux 7.3 hands over a reserve_mem region that it had to make in
 	 * scratch. It may have been written over by now and cannot be restored,
 	 * but that is no reason to lose everything else.
 	 */
-	if (kho_scratch_overlap(PFN_PHYS(run->pfn),
-				PFN_PHYS(run->end - run->pfn)))
-		return "lies in scratch";
+	if (kho_run_in_scratch(range)) {
+		kho_lose_range(range, taken, "lies in scratch");
+		return 0;
+	}
+
 	/* Two would get it. Larger ranges come first and keep it */
-	if (kho_any_preserved(run->pfn, run->end))
-		return "lies in a larger one";
-	return NULL;
+	if (kho_any_preserved(range->pfn, range->end)) {
+		kho_lose_range(range, taken, "lies in a larger one");
+		return 0;
+	}
+
+	reserved = kho_count_reserved(range);
+	if (!reserved)
+		return kho_take_pages(range, taken);
+
+	/* Regions of reserve_mem have found their owner, who reserved them */
+	if (reserved == range->end - range->pfn)
+		return 0;
+
+	/* Nobody can get it, but the rest of it may still be somebody's data */
+	kho_lose_range(range, taken, "has been taken for something else");
+	return kho_keep_pages(range);
 }
 
 static int __init kho_take_run(const struct kho_run *run, void *data)
 {
-	struct kho_run part = *run;
-	const char *why;
+	struct kho_run range = *run;
 	int err = 0;
 
-	if (!kho_run_refused(run))
+	if (!kho_run_in_scratch(run) && !kho_any_preserved(run->pfn, run->end) &&
+	    kho_run_unreserved(run))
 		return kho_take_pages(run, data);
 
-	for (; part.pfn < run->end && !err; part.pfn = part.end) {
-		part.end = part.pfn + BIT(part.order);
-		why = kho_run_refused(&part);
-		if (!why)
-			err = kho_take_pages(&part, data);
-		else
-			pr_warn_ratelimited("preserved range of order %u at page frame 0x%lx %s and is lost\n",
-					    part.order, part.pfn, why);
+	for (; range.pfn < run->end && !err; range.pfn = range.end) {
+		range.end = range.pfn + BIT(range.order);
+		err = kho_take_range(&range, data);
 	}
 
 	return err;
@@ -446,6 +512,8 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	pr_info("took over %lu pages in %lu runs, %llu %s\n", taken.pages,
 		taken.runs, time ? time / NSEC_PER_USEC : (u64)cycles,
 		time ? "us" : "cycles");
+	if (taken.lost)
+		pr_warn("lost %lu preserved pages\n", taken.lost);
 	*pages = taken.pages;
 	return 0;
 }

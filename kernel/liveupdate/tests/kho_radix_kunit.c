@@ -527,6 +527,22 @@ static void no_root(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, rt->allocs);
 }
 
+/* Not even the lock: nothing but the root may be looked at */
+static void never_initialized(struct kunit *test)
+{
+	struct kho_radix_tree tree;
+
+	memset(&tree, 0xa5, sizeof(tree));
+	tree.root = NULL;
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_EQ(test, -EINVAL, kho_radix_add_key(&tree, 1));
+		KUNIT_EXPECT_EQ(test, -EINVAL,
+				kho_radix_walk_tree(&tree, &note_all, NULL));
+		kho_radix_del_key(&tree, 1);
+	}
+	kho_radix_destroy_tree(&tree);
+}
+
 static void destroy(struct kunit *test)
 {
 	struct radix_test *rt = test->priv;
@@ -802,6 +818,7 @@ static struct kunit_case radix_cases[] = {
 	KUNIT_CASE(delete_spares_neighbours),
 	KUNIT_CASE(delete_missing),
 	KUNIT_CASE(no_root),
+	KUNIT_CASE(never_initialized),
 	KUNIT_CASE(destroy),
 	KUNIT_CASE(node_callback),
 	KUNIT_CASE(one_callback),
