@@ -31,7 +31,10 @@ esac
 name=$tree-$arch-$config
 release_suffix=-$tree
 for fragment in "$@"; do
+	[ -f "$fragment" ] || die "no configuration fragment $fragment"
 	name=$name+$(basename "$fragment" .config)
+	shift
+	set -- "$@" "$(realpath "$fragment")"
 done
 out=$build/kernels/$name
 set -- "$top/scripts/configs/$config.config" \
