@@ -350,21 +350,31 @@ static void count_node(struct preserved *found, int mem, __u64 phys, int level,
 }
 
 /*
- * Walk the map of preserved memory that goes to the next kernel, version 1 of
- * include/linux/kho/abi/radix_tree.h with pages of 4 KiB. Its address is the
- * one number in the root of KHO's tree. The names of properties are at the end
- * of a tree, and this file ends where the tree did before it grew.
+ * Physical address of the map of preserved memory that goes to the next kernel:
+ * the one number in the root of KHO's tree. The names of properties are at the
+ * end of a tree, and this file ends where the tree did before it grew.
+ */
+__u64 preserved_memory_map(void)
+{
+	static char fdt[KIB(4) + 1];
+
+	if (read_fdt_out("fdt", fdt, sizeof(fdt)))
+		require(false, "read the tree that is handed over");
+	return fdt_number(fdt, "", NULL);
+}
+
+/*
+ * Walk that map, version 1 of include/linux/kho/abi/radix_tree.h with pages of
+ * 4 KiB.
  */
 struct preserved count_preserved(void)
 {
 	struct preserved found = {};
-	static char fdt[KIB(4) + 1];
-	int mem = require_fd(open("/dev/mem", O_RDONLY | O_CLOEXEC),
-			     "open /dev/mem");
+	int mem = open("/dev/mem", O_RDONLY | O_CLOEXEC);
 
-	check_result(read_fdt_out("fdt", fdt, sizeof(fdt)), 0,
-		     "read the tree that is handed over");
-	count_node(&found, mem, fdt_number(fdt, "", NULL), 5, 0);
+	if (mem < 0)
+		require(false, "open /dev/mem");
+	count_node(&found, mem, preserved_memory_map(), 5, 0);
 	close(mem);
 	return found;
 }

@@ -81,13 +81,18 @@ static int create_sized(const struct memfile *file)
 	return fd;
 }
 
+static char *map_for_writing(const struct memfile *file, int fd)
+{
+	return mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
 static int fill_through_mapping(const struct memfile *file, int fd)
 {
 	char *map;
 
 	if (!file->size)
 		return 0;
-	map = mmap(NULL, file->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = map_for_writing(file, fd);
 	if (map == MAP_FAILED)
 		return -1;
 	fill(file, map);
@@ -112,6 +117,33 @@ int memfile_create(const struct memfile *file)
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+/*
+ * Create the file so that every other page that the kernel allocates meanwhile
+ * is one of another file, which the caller gets as well. No holes, no position.
+ */
+int memfile_create_torn(const struct memfile *file, int *other)
+{
+	size_t step = file->huge ? MIB(2) : PAGE;
+	__u64 seed = pattern_seed(file->name);
+	int fd = create_sized(file);
+	char *map, *torn;
+
+	*other = create_sized(file);
+	map = map_for_writing(file, fd);
+	torn = map_for_writing(file, *other);
+	require(map != MAP_FAILED && torn != MAP_FAILED, "%s: map two files",
+		file->name);
+	for (size_t at = 0; at < file->size; at += PAGE) {
+		pattern_fill(map + at, piece(file->size, at), seed, at);
+		if (at % step == 0)
+			torn[at] = 1;
+	}
+	munmap(map, file->size);
+	munmap(torn, file->size);
+	write_file(SHMEM_HUGE_PAGES, "never");
+	return fd;
 }
 
 static const void *map_for_reading(int fd, size_t size)

@@ -6,7 +6,8 @@ A scenario is a file under scenarios/. What its machine needs stands in the
 comment at the top of it, as lines " * needs KEY: VALUE":
 
     memory: 512M       smp: 2       nodes: 1    (NUMA nodes)
-    cmdline: ...       added to the kernel command line of every boot
+    cmdline: ...       added to the kernel command line of every boot; may be
+                       repeated
     kernels: ours      images on offer; the first one is booted first.
                        ours:EDIT,... is ours with another note, see edit_note.py
     log: REGEX         a line of trouble in the kernel log that is expected
@@ -50,8 +51,10 @@ class Scenario:
 def read_scenario(path):
     scenario = Scenario(path.stem)
     for key, value in NEEDS.findall(path.read_text(encoding="utf-8")):
-        if key in ("memory", "cmdline"):
-            setattr(scenario, key, value)
+        if key == "memory":
+            scenario.memory = value
+        elif key == "cmdline":
+            scenario.cmdline = f"{scenario.cmdline} {value}".strip()
         elif key in ("smp", "nodes"):
             setattr(scenario, key, int(value))
         elif key == "kernels":

@@ -118,6 +118,7 @@ struct memfile {
 
 /* memfile.c */
 int memfile_create(const struct memfile *file);
+int memfile_create_torn(const struct memfile *file, int *other);
 void memfile_verify(const struct memfile *file, int fd);
 bool memfile_same(const struct memfile *file, int fd);
 void memfile_change(int fd, size_t offset, size_t size);
@@ -159,6 +160,25 @@ int load_bare(void);
 int load_crash(const char *name);
 int unload(void);
 
+/*
+ * memory.c: kho_memory/ in debugfs, see kernel/liveupdate/tests/kho_memory.c;
+ * and numbers that go to the next boot, in a memfd of their own.
+ */
+__printf(2, 3) void memory_job(const char *job, const char *fmt, ...);
+__u64 memory_report(const char *name);
+void note_map(void);
+void grab_everything(void);
+__u64 memory_in_machine(void);
+void check_memory_in_machine(__u64 expected);
+void carry_number(int session, __u64 token, __u64 number);
+__u64 carried_number(int session, __u64 token);
+
+/* pieces.c: pieces of memory of random sizes, over several kexecs */
+void pieces_cold(void);
+void pieces_first(void);
+void pieces_next(void);
+void pieces_last(void);
+
 /* interop.c: the same steps in kernels of either kind */
 void interop_first(void);
 void interop_between(void);
@@ -195,6 +215,7 @@ struct preserved {
 	__u64 end;
 };
 
+__u64 preserved_memory_map(void);
 struct preserved count_preserved(void);
 
 #endif
