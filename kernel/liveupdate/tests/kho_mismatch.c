@@ -16,6 +16,8 @@
  *	file's handler.
  * handler - "1" or "2" registers version 1 or 2 of the handler of test files.
  * file - opening it makes a test file: one page, which starts as zeroes.
+ * refuse - "N": the next N times that a test file is to be frozen, which LUO
+ *	does when kexec comes, its handler says that it is busy.
  *
  * Nothing here knows how the next kernel judges any of this.
  */
@@ -23,6 +25,7 @@
 #define pr_fmt(fmt) "KHO: test: " fmt
 
 #include <linux/anon_inodes.h>
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
@@ -301,6 +304,13 @@ static int handler_preserve(struct liveupdate_file_op_args *args)
 	return kho_preserve_folio(folio);
 }
 
+static atomic_t refusals;
+
+static int handler_freeze(struct liveupdate_file_op_args *args)
+{
+	return atomic_dec_if_positive(&refusals) < 0 ? 0 : -EBUSY;
+}
+
 static void handler_unpreserve(struct liveupdate_file_op_args *args)
 {
 	kho_unpreserve_folio(args->file->private_data);
@@ -334,6 +344,7 @@ static const struct liveupdate_file_ops handler_ops = {
 	.can_preserve = handler_can_preserve,
 	.preserve = handler_preserve,
 	.unpreserve = handler_unpreserve,
+	.freeze = handler_freeze,
 	.retrieve = handler_retrieve,
 	.finish = handler_finish,
 };
@@ -353,6 +364,14 @@ static int handler_register(void *data, u64 version)
 
 DEFINE_DEBUGFS_ATTRIBUTE(handler_fops, NULL, handler_register, "%llu\n");
 
+static int refuse_set(void *data, u64 count)
+{
+	atomic_set(&refusals, count);
+	return 0;
+}
+
+DEFINE_DEBUGFS_ATTRIBUTE(refuse_fops, NULL, refuse_set, "%llu\n");
+
 static int __init kho_mismatch_init(void)
 {
 	struct dentry *dir;
@@ -364,6 +383,7 @@ static int __init kho_mismatch_init(void)
 	debugfs_create_file("announce", 0200, dir, NULL, &announce_fops);
 	debugfs_create_file("damage", 0200, dir, NULL, &damage_fops);
 	debugfs_create_file_unsafe("handler", 0200, dir, NULL, &handler_fops);
+	debugfs_create_file_unsafe("refuse", 0200, dir, NULL, &refuse_fops);
 
 	/* Not through a proxy: the handler knows a test file by its operations */
 	debugfs_create_file_unsafe("file", 0600, dir, NULL, &test_file_fops);

@@ -30,12 +30,23 @@ void make_damage(const char *what)
 	require(!ret, "damage \"%s\"", what);
 }
 
-int register_handler(int version)
+static int write_number(const char *path, int number)
 {
 	char text[16];
 
-	snprintf(text, sizeof(text), "%d", version);
-	return write_file(DIRECTORY "handler", text);
+	snprintf(text, sizeof(text), "%d", number);
+	return write_file(path, text);
+}
+
+int register_handler(int version)
+{
+	return write_number(DIRECTORY "handler", version);
+}
+
+/* The next kexecs with a test file in a session, that many, fail with EBUSY. */
+int refuse_kexec(int times)
+{
+	return write_number(DIRECTORY "refuse", times);
 }
 
 int testfile_create(const struct memfile *file, size_t offset)

@@ -145,6 +145,7 @@ __u64 xxh64(const void *data, size_t size, __u64 seed);
 void make_mismatch(const char *what);
 void make_damage(const char *what);
 int register_handler(int version);
+int refuse_kexec(int times);
 int testfile_create(const struct memfile *file, size_t offset);
 bool testfile_same(const struct memfile *file, size_t offset, int fd);
 void check_intact(const struct memfile *file);
