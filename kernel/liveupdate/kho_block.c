@@ -105,7 +105,7 @@ static int kho_block_append(struct kho_block_set *bs)
 static void kho_block_free(struct kho_block_set *bs, struct kho_block *block)
 {
 	if (bs->incoming)
-		kho_restore_free(block->ser);
+		folio_put(virt_to_folio(block->ser));
 	else
 		kho_unpreserve_free(block->ser);
 	kho_block_untrack(bs, block);
@@ -222,17 +222,36 @@ static void kho_block_set_forget(struct kho_block_set *bs)
 	bs->head_pa = 0;
 }
 
+/*
+ * As long as a set is read nobody else may free its blocks, or get them for
+ * something else. Two lists that share a block, or a page that is a block and
+ * part of a file, are damaged: the first that asks has it.
+ */
+static int kho_block_set_claim(struct kho_block_set *bs)
+{
+	struct kho_block *block;
+
+	list_for_each_entry(block, &bs->blocks, list) {
+		if (!kho_restore_folio(virt_to_phys(block->ser)))
+			return -EINVAL;
+	}
+
+	return 0;
+}
+
 /**
  * kho_block_set_restore - take over a set from the previous kernel
  * @bs: an initialized, empty set with the entry size that was written.
  * @head_pa: physical address of the first block, 0 for a set without blocks.
  *
- * Blocks without entries are accepted, see the ABI. If anything is wrong @bs
- * stays empty and every block stays reserved: what it holds, and who owns what
- * it refers to, is then unknown.
+ * Blocks without entries are accepted, see the ABI. On success the blocks are
+ * the set's until kho_block_set_destroy(). If anything is wrong @bs stays empty
+ * and no block reaches the page allocator: what it holds, and who owns what it
+ * refers to, is then unknown.
  *
  * Context: under the lock of the owner; may sleep.
- * Return: 0; -EINVAL if a block is damaged or the list does not end; -ENOMEM.
+ * Return: 0; -EINVAL if a block is damaged, or another list's as well, or the
+ * list does not end; -ENOMEM, then it can be tried again.
  */
 int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 {
@@ -258,6 +277,9 @@ int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 			goto forget;
 	}
 
+	err = kho_block_set_claim(bs);
+	if (err)
+		goto forget;
 	return 0;
 
 forget:

@@ -38,7 +38,7 @@ struct entry {
 
 struct block_test {
 	struct kho_block_set bs;
-	struct kho_kunit_held pages;	/* blocks of outgoing sets */
+	struct kho_kunit_held pages;	/* blocks, above all of outgoing sets */
 	unsigned int allocs;	/* requests for a block */
 	unsigned int fail_at;	/* which of them fails, counted from 1; 0: none */
 	struct kho_kunit_forgery *forgery;	/* blocks of incoming sets */
@@ -540,11 +540,16 @@ static void restore_and_free(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, managed - 3, totalram_pages());
 	restore(test, blocks[0]);
 	expect_entries(test, &bt->bs, 2 * CAP + 3);
-	KUNIT_EXPECT_EQ(test, 3, kho_kunit_forged(bt->forgery));
 
-	kho_block_set_destroy(&bt->bs);
+	/* They are the set's now, and nobody else's */
 	KUNIT_EXPECT_EQ(test, 0, kho_kunit_forged(bt->forgery));
 	KUNIT_EXPECT_EQ(test, managed, totalram_pages());
+	for (unsigned int n = 0; n < ARRAY_SIZE(blocks); n++)
+		kho_kunit_hold(&bt->pages, virt_to_page(blocks[n]));
+	KUNIT_EXPECT_EQ(test, 3, kho_kunit_in_use(test, &bt->pages));
+
+	kho_block_set_destroy(&bt->bs);
+	KUNIT_EXPECT_EQ(test, 0, kho_kunit_in_use(test, &bt->pages));
 	KUNIT_EXPECT_EQ(test, 0, kho_block_set_head_pa(&bt->bs));
 }
 

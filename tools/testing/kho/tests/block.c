@@ -238,3 +238,32 @@ TEST(more_than_memory)
 	CHECK(kho_block_set_is_empty(&bs));
 	CHECK_MACHINE();
 }
+
+/* Whoever comes first reads and frees its blocks, whatever the other does */
+TEST(two_lists_share_blocks)
+{
+	struct kho_block_set bs, other;
+	u64 head = three_incoming(&bs);
+
+	kho_block_set_init(&other, ENTRY_SIZE);
+	CHECK_EQ(0, kho_block_set_restore(&bs, head));
+	CHECK_EQ(-EINVAL, kho_block_set_restore(&other, header(head)->next));
+	CHECK(sim_logged("is not a preserved page"));
+	CHECK(kho_block_set_is_empty(&other));
+
+	CHECK_EQ(3 * bs.count_per_block, read_set(&bs));
+	kho_block_set_destroy(&bs);
+	CHECK_MACHINE();
+}
+
+TEST(block_is_restored_by_others)
+{
+	struct kho_block_set bs;
+	u64 head = three_incoming(&bs);
+
+	CHECK_EQ(0, kho_block_set_restore(&bs, head));
+	CHECK(!kho_restore_folio(header(head)->next));
+	CHECK(!kho_restore_pages(header(head)->next, 1));
+	kho_block_set_destroy(&bs);
+	CHECK_MACHINE();
+}
