@@ -7,6 +7,9 @@
 # userspace.sh fuzz SECONDS [READER...]
 #	Runs the fuzzers, or those of the readers named, each so long. What they
 #	learn stays in build/fuzz/READER/corpus, findings in .../findings.
+# userspace.sh coverage [SECONDS]
+#	Runs the unit tests, and the fuzzers each so long after what they know,
+#	and names every line of the files under test that was never run.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -17,14 +20,15 @@ smoke_seconds=3
 
 usage()
 {
-	die "expected: test, or fuzz SECONDS [READER...]"
+	die "expected: test, fuzz SECONDS [READER...], or coverage [SECONDS]"
 }
 
+# build_programs [MAKE_ARGUMENT...]
 build_programs()
 {
 	run_logged "building the components for userspace" userspace.log \
 		make -C "$build/linux/tools/testing/kho" OUTPUT="$out" \
-		-j "${JOBS:-$(nproc)}" || exit 1
+		-j "${JOBS:-$(nproc)}" "$@" || exit 1
 }
 
 all_readers()
@@ -109,7 +113,6 @@ smoke_test()
 run_tests()
 {
 	number=0
-	failures=0
 	"$out/unit" || failures=1
 	echo 'TAP version 13'
 	for reader in $(all_readers); do
@@ -119,12 +122,11 @@ run_tests()
 	[ $failures -eq 0 ]
 }
 
-# fuzz_longer SECONDS READER...
+# fuzz_readers SECONDS READER...
 # shellcheck disable=SC2046
-fuzz_longer()
+fuzz_readers()
 {
 	seconds=$1
-	failures=0
 	shift
 	for reader; do
 		write_seeds "$reader"
@@ -139,6 +141,39 @@ fuzz_longer()
 	[ $failures -eq 0 ]
 }
 
+# Where one file is compiled into several programs, a line that one of them runs
+# is run. Of memblock only the reader of reserve_mem is ours to look at.
+measure_coverage()
+{
+	out=$build/userspace-coverage
+	profiles=$out/profiles
+	build_programs COVERAGE=1
+	rm -rf "$profiles"
+	export LLVM_PROFILE_FILE="$profiles/%p.profraw"
+	"$out/unit" >"$logs/coverage-unit.tap" || failures=1
+	# shellcheck disable=SC2046 # names of files of ours
+	fuzz_readers "$1" $(all_readers) >&2 || failures=1
+
+	llvm-profdata merge -o "$out/profile" "$profiles"/*.profraw
+	set -- "$out/unit"
+	for reader in $(all_readers); do
+		set -- "$@" -object "$out/fuzz-$reader"
+	done
+	llvm-cov export -format=lcov -instr-profile "$out/profile" "$@" \
+		"$out/kernel" "$out/mm" |
+		"$top/scripts/uncovered.py" "$build/linux" \
+			--only '^(sim_)?reserve(d)?_mem' mm/memblock.c
+	[ $failures -eq 0 ]
+}
+
+# seconds_given ARGUMENT: is it a number?
+seconds_given()
+{
+	case $1 in
+	'' | *[!0-9]*) usage ;;
+	esac
+}
+
 [ $# -gt 0 ] || usage
 mode=$1
 shift
@@ -148,21 +183,26 @@ need clang clang
 need "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a" \
 	libclang-rt-dev
 lock userspace
-build_programs
+failures=0
 
 case $mode in
 test)
+	build_programs
 	run_tests
 	;;
 fuzz)
-	case ${1:-} in
-	'' | *[!0-9]*) usage ;;
-	esac
+	seconds_given "${1:-}"
 	seconds=$1
 	shift
+	build_programs
 	# shellcheck disable=SC2046 # names of files of ours
 	[ $# -gt 0 ] || set -- $(all_readers)
-	fuzz_longer "$seconds" "$@"
+	fuzz_readers "$seconds" "$@"
+	;;
+coverage)
+	need llvm-cov llvm python3 python3
+	seconds_given "${1:-10}"
+	measure_coverage "${1:-10}"
 	;;
 *)
 	usage

@@ -18,8 +18,10 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vmalloc.h>
 #include <linux/kho/compat.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
@@ -212,7 +214,7 @@ static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
 		}
 	}
 
-	/* Only the last chunk may be empty, so a list cannot go in circles */
+	/* Only the last chunk may be empty */
 	if (!nr && chunk->hdr.next.phys) {
 		pr_warn("chunk at %pa is empty but not the last one\n", &phys);
 		return -EINVAL;
@@ -221,10 +223,15 @@ static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
 	return nr;
 }
 
+/*
+ * The size that an area claims is no bound for the walk, it may be as wrong as
+ * the list. So one chunk is remembered, a later one each time that the number
+ * of chunks has doubled: in a circle it comes back.
+ */
 static bool kho_vmalloc_chunks_valid(const struct kho_vmalloc *p)
 {
-	phys_addr_t phys = p->first.phys;
-	unsigned long total = 0;
+	phys_addr_t phys = p->first.phys, remembered = 0;
+	unsigned long total = 0, chunks = 0;
 
 	while (phys) {
 		long nr = kho_vmalloc_check_chunk(phys, p->order,
@@ -232,8 +239,15 @@ static bool kho_vmalloc_chunks_valid(const struct kho_vmalloc *p)
 
 		if (nr < 0)
 			return false;
+		if (phys == remembered) {
+			pr_warn("list of chunks goes in a circle at %pa\n", &phys);
+			return false;
+		}
+		if (is_power_of_2(++chunks))
+			remembered = phys;
 		total += nr;
 		phys = ((struct kho_vmalloc_chunk *)phys_to_virt(phys))->hdr.next.phys;
+		cond_resched();
 	}
 
 	if (total != p->total_pages) {

@@ -36,13 +36,6 @@ void fuzz_init(void)
 	sim_reboot();
 }
 
-/* A block that stands in two lists is found late, and lost with what was taken */
-static void give_back(void *area)
-{
-	if (area)
-		sim_vfree(area);
-}
-
 /* Two areas: damage may make them share pages */
 void fuzz_one(void)
 {
@@ -63,8 +56,11 @@ void fuzz_one(void)
 	for (int i = 0; i < 2; i++)
 		area[i] = size[i] ? kho_restore_vmalloc_sized(&kv[i], nr[i], size[i]) :
 				    kho_restore_vmalloc(&kv[i]);
-	for (int i = 0; i < 2; i++)
-		give_back(area[i]);
+	for (int i = 0; i < 2; i++) {
+		if (area[i])
+			sim_vfree(area[i]);
+	}
+	fuzz_restore_all();
 }
 
 static void put_area(const struct kho_vmalloc *kv, u64 nr, u64 size)

@@ -143,8 +143,9 @@ TEST(chunks)
 	saved = *second;
 	second->hdr.next.phys = kv.first.phys;
 	expect_damage(&kv, "goes beyond the end of its area");
+	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks goes in a circle");
 	second->hdr.next.phys = virt_to_phys(second);
-	expect_damage(&kv, "goes beyond the end of its area");
+	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks goes in a circle");
 	*second = saved;
 
 	second->phys[0] = 0;
