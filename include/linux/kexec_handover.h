@@ -164,7 +164,7 @@ static inline void *
 kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 			  size_t size)
 {
-	return NULL;
+	return ERR_PTR(-EOPNOTSUPP);
 }
 
 static inline void *kho_alloc_preserve(size_t size)
@@ -235,7 +235,8 @@ static inline enum migratetype kho_scratch_migratetype(unsigned long pfn,
  * @nr: number of elements that the array must have.
  *
  * Otherwise like kho_restore_vmalloc(): the array, of the type that @src
- * has, or %NULL if the preserved area is not what @nr elements need.
+ * has; ERR_PTR() of -ENOMEM, with nothing taken over; or of -EINVAL if the
+ * preserved area is damaged or not what @nr elements need.
  */
 #define kho_restore_vmalloc_array(src, nr)				\
 ({									\

@@ -331,6 +331,45 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
 	}
 }
 
+static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
+				 const void *caller)
+{
+	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
+	struct page **pages __free(kvfree) = NULL;
+	struct vm_struct *area;
+
+	if (!kho_vmalloc_valid(preservation) ||
+	    !kho_vmalloc_chunks_valid(preservation))
+		return ERR_PTR(-EINVAL);
+
+	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
+			       GFP_KERNEL);
+	if (!pages)
+		return ERR_PTR(-ENOMEM);
+	kho_vmalloc_fill_pages(preservation, pages);
+
+	area = kho_vmalloc_map(preservation, pages, caller);
+	if (!area)
+		return ERR_PTR(-ENOMEM);
+
+	if (kho_vmalloc_take_pages(preservation, pages)) {
+		free_vm_area(area);
+		return ERR_PTR(-EINVAL);
+	}
+	kho_vmalloc_free_chunks(preservation);
+
+	area->nr_pages = preservation->total_pages;
+	area->pages = no_free_ptr(pages);
+
+	if (preservation->flags & KHO_VMALLOC_ALLOC)
+		kasan_flags |= KASAN_VMALLOC_VM_ALLOC;
+	area->addr = kasan_unpoison_vmalloc(area->addr,
+					    area->nr_pages * PAGE_SIZE, kasan_flags);
+	clear_vm_uninitialized_flag(area);
+
+	return area->addr;
+}
+
 /**
  * kho_restore_vmalloc - map a preserved vmalloc area again
  * @preservation: the descriptor that the previous kernel stored.
@@ -347,40 +386,9 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
  */
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 {
-	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
-	struct page **pages __free(kvfree) = NULL;
-	struct vm_struct *area;
+	void *mem = kho_vmalloc_restore(preservation, __builtin_return_address(0));
 
-	if (!kho_vmalloc_valid(preservation) ||
-	    !kho_vmalloc_chunks_valid(preservation))
-		return NULL;
-
-	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
-			       GFP_KERNEL);
-	if (!pages)
-		return NULL;
-	kho_vmalloc_fill_pages(preservation, pages);
-
-	area = kho_vmalloc_map(preservation, pages, __builtin_return_address(0));
-	if (!area)
-		return NULL;
-
-	if (kho_vmalloc_take_pages(preservation, pages)) {
-		free_vm_area(area);
-		return NULL;
-	}
-	kho_vmalloc_free_chunks(preservation);
-
-	area->nr_pages = preservation->total_pages;
-	area->pages = no_free_ptr(pages);
-
-	if (preservation->flags & KHO_VMALLOC_ALLOC)
-		kasan_flags |= KASAN_VMALLOC_VM_ALLOC;
-	area->addr = kasan_unpoison_vmalloc(area->addr,
-					    area->nr_pages * PAGE_SIZE, kasan_flags);
-	clear_vm_uninitialized_flag(area);
-
-	return area->addr;
+	return IS_ERR(mem) ? NULL : mem;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
 
@@ -395,8 +403,8 @@ EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
  * be checked: that they are as many as the elements need.
  *
  * Context: may sleep.
- * Return: as kho_restore_vmalloc(); %NULL with the array untouched, too, if its
- * size is wrong.
+ * Return: start of the array; ERR_PTR() of -ENOMEM with the array untouched, so
+ * that it can be tried again; of -EINVAL if it is damaged or has another size.
  */
 void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 				size_t size)
@@ -404,7 +412,7 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 	u64 bytes, pages;
 
 	if (!kho_vmalloc_valid(preservation))
-		return NULL;
+		return ERR_PTR(-EINVAL);
 
 	if (check_mul_overflow(nr, (u64)size, &bytes))
 		bytes = U64_MAX;
@@ -414,9 +422,9 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 	if (pages != preservation->total_pages) {
 		pr_warn("area has %u pages, %llu elements of %zu bytes need %llu\n",
 			preservation->total_pages, nr, size, pages);
-		return NULL;
+		return ERR_PTR(-EINVAL);
 	}
 
-	return kho_restore_vmalloc(preservation);
+	return kho_vmalloc_restore(preservation, __builtin_return_address(0));
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc_sized);

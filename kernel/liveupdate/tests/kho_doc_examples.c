@@ -252,7 +252,7 @@ static void table_unpreserve(struct table_ser *ser)
 	kho_unpreserve_vmalloc(&ser->rows.area);
 }
 
-/* The rows, to be freed with vfree(); NULL if they are not @ser->nr */
+/* The rows, to be freed with vfree(), or an ERR_PTR(); see the function */
 static struct row *table_restore(const struct table_ser *ser)
 {
 	return kho_restore_vmalloc_array(&ser->rows, ser->nr);
@@ -269,7 +269,7 @@ static int table_take_over(const struct table_ser *ser, struct row **rows)
 		return err;
 
 	*rows = table_restore(ser);
-	return *rows ? 0 : -EINVAL;
+	return PTR_ERR_OR_ZERO(*rows);
 }
 
 /* end of ask */
@@ -306,10 +306,10 @@ static void vmalloc_test(struct kunit *test)
 	forge_table(test, &ser);
 	KUNIT_EXPECT_EQ(test, -ENOENT, table_take_over(&ser, &rows));
 	ser.nr = PAGE_SIZE / sizeof(*rows) + 1;
-	KUNIT_EXPECT_NULL(test, table_restore(&ser));
+	KUNIT_EXPECT_PTR_EQ(test, ERR_PTR(-EINVAL), (void *)table_restore(&ser));
 	ser.nr = 2;
 	rows = table_restore(&ser);
-	KUNIT_ASSERT_NOT_NULL(test, rows);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, rows);
 	KUNIT_EXPECT_EQ(test, 4711, rows[1].value);
 	vfree(rows);
 }

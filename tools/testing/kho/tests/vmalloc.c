@@ -231,13 +231,13 @@ TEST(typed_array)
 	CHECK_EQ(0, kho_preserve_vmalloc_array(area, &holder.array));
 
 	sim_reboot();
-	CHECK(!kho_restore_vmalloc_array(&holder.array, 170));
+	CHECK(ERR_PTR(-EINVAL) == kho_restore_vmalloc_array(&holder.array, 170));
 	CHECK(sim_logged("area has 3 pages, 170 elements of 48 bytes need 2"));
-	CHECK(!kho_restore_vmalloc_array(&holder.array, 257));
-	CHECK(!kho_restore_vmalloc_array(&holder.array, ~0ULL));
-	CHECK(!kho_restore_vmalloc_array(&holder.array, 0));
+	CHECK(ERR_PTR(-EINVAL) == kho_restore_vmalloc_array(&holder.array, 257));
+	CHECK(ERR_PTR(-EINVAL) == kho_restore_vmalloc_array(&holder.array, ~0ULL));
+	CHECK(ERR_PTR(-EINVAL) == kho_restore_vmalloc_array(&holder.array, 0));
 	holder.array.area.order = 99;
-	CHECK(!kho_restore_vmalloc_array(&holder.array, 200));
+	CHECK(ERR_PTR(-EINVAL) == kho_restore_vmalloc_array(&holder.array, 200));
 	holder.array.area.order = 0;
 	expect_area(kho_restore_vmalloc_array(&holder.array, 200), 3);
 }
