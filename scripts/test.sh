@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # test.sh [LAYER...]: runs the test layers named, or all: scripts, static,
-# memblock, userspace, kunit, vm, base-selftests. ARCH=arm64 in the environment
-# for another machine.
+# memblock, userspace, kunit, vm, vm-debug, base-selftests. ARCH=arm64 in the
+# environment for another machine.
 #
 # Each layer leaves one TAP or KTAP file in build/results. A layer that fails
 # does not keep the next from running. The last line is the sum of all.
@@ -56,7 +56,7 @@ userspace_tests()
 	"$top/scripts/userspace.sh" test >"$results/userspace.tap"
 }
 
-wanted=${*:-scripts static memblock userspace kunit vm base-selftests}
+wanted=${*:-scripts static memblock userspace kunit vm vm-debug base-selftests}
 need python3 python3
 lock test
 mkdir -p "$results"
@@ -68,6 +68,8 @@ layer memblock memblock.tap memblock_simulator
 layer userspace userspace.tap userspace_tests
 layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
+layer vm-debug "vm-debug-$arch.tap" \
+	"$selftests/run.py" --arch "$arch" --config debug
 layer base-selftests base-selftests.tap "$selftests/run-base.py" --arch "$arch"
 
 "$top/scripts/tapsum.py" total "$results/totals"

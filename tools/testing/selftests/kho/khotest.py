@@ -58,9 +58,10 @@ def require_tools(arch):
     return compiler[0]
 
 
-def kernel(tree, arch):
+def kernel(tree, arch, *fragments):
     """Build it, or find it up to date; the path of its image."""
-    done = subprocess.run([str(TOP / "scripts/kernel.sh"), tree, arch, "vm"],
+    done = subprocess.run([str(TOP / "scripts/kernel.sh"), tree, arch, "vm",
+                           *fragments],
                           stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
         sys.exit(f"kho: building kernel {tree} for {arch} failed")

@@ -120,6 +120,34 @@ ssize_t read_file(const char *path, char *text, size_t room)
 }
 
 /*
+ * With CONFIG_DEBUG_KMEMLEAK: memory that nobody has a pointer to. It takes two
+ * scans, as a pointer may move while the first one looks for it, and kmemleak
+ * does not report what was allocated in the last five seconds.
+ */
+void check_leaks(void)
+{
+	static const char path[] = "/sys/kernel/debug/kmemleak";
+	char line[256];
+	FILE *file;
+	int leaks = 0;
+
+	if (access(path, F_OK))
+		return;
+	sleep(6);
+	check_result(write_file(path, "scan"), 0, "look for leaked memory");
+	write_file(path, "scan");
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = 0;
+		note("%s", line);
+		leaks += !strncmp(line, "unreferenced object", 19);
+	}
+	check(file && !leaks, "%d objects leaked", leaks);
+	if (file)
+		fclose(file);
+}
+
+/*
  * Free memory that can hold preserved pages. These are never in scratch areas,
  * which are CMA and of no use to the kernel when all else is taken.
  */

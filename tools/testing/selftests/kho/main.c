@@ -227,6 +227,7 @@ int main(int count, char **arguments)
 	note("%s, boot %d of %d, kernel %s", scenario->name, this_boot,
 	     scenario->nr_boots, kernel);
 	scenario->boots[this_boot - 1].run();
+	check_leaks();
 	if (next_boot())
 		kexec();
 	end_scenario();

@@ -12,9 +12,13 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        ours:EDIT,... is ours with another note, see edit_note.py
     log: REGEX         a line of trouble in the kernel log that is expected
     run: by hand       only when it is named
+    config: debug      only with --config debug
 
-Writes build/results/vm-ARCH.tap, and to build/results/vm-ARCH/ the kernel log
-of each scenario. Exit status 1 if one failed.
+With --config debug our kernel is one with scripts/configs/debug.config: KASAN
+and many other checkers, whose reports make a scenario fail.
+
+Writes build/results/vm-ARCH.tap (vm-debug-ARCH.tap), and to a directory of that
+name the kernel log of each scenario. Exit status 1 if one failed.
 """
 import argparse
 import concurrent.futures
@@ -37,6 +41,24 @@ PLAN = re.compile(r"^1\.\.(\d+)$")
 
 
 @dataclasses.dataclass
+class Config:
+    """What a configuration needs beyond what the scenarios ask for."""
+    results: str
+    fragments: list
+    memory: int = 1     # times as much
+    deadline: int = 1   # times as long
+    cmdline: str = ""
+
+
+DEBUG = str(khotest.TOP / "scripts/configs/debug.config")
+CONFIGS = {
+    "vm": Config("vm", []),
+    "debug": Config("vm-debug", [DEBUG], memory=3, deadline=4,
+                    cmdline="page_poison=1"),
+}
+
+
+@dataclasses.dataclass
 class Scenario:
     name: str
     memory: str = "512M"
@@ -46,6 +68,7 @@ class Scenario:
     kernels: list = dataclasses.field(default_factory=list)
     log: list = dataclasses.field(default_factory=list)
     by_hand: bool = False
+    config: str = ""
 
 
 def read_scenario(path):
@@ -61,6 +84,8 @@ def read_scenario(path):
             scenario.kernels += value.split()
         elif key == "log":
             scenario.log.append(value)
+        elif (key, value) == ("config", "debug"):
+            scenario.config = value
         elif (key, value) == ("run", "by hand"):
             scenario.by_hand = True
         else:
@@ -69,7 +94,7 @@ def read_scenario(path):
     return scenario
 
 
-def find_scenarios(names):
+def find_scenarios(names, config):
     paths = (khotest.HERE / "scenarios").glob("*.c")
     known = {path.stem: read_scenario(path) for path in sorted(paths)}
     unknown = sorted(set(names) - set(known))
@@ -77,7 +102,8 @@ def find_scenarios(names):
         sys.exit(f"run.py: no scenario {' '.join(unknown)}; there are: "
                  + " ".join(known))
     return [known[name] for name in names] if names else \
-        [scenario for scenario in known.values() if not scenario.by_hand]
+        [scenario for scenario in known.values() if not scenario.by_hand
+         and scenario.config in ("", config)]
 
 
 class Boots:
@@ -148,10 +174,12 @@ def boot_ktap(lines):
 class Runner:
     def __init__(self, args):
         self.arch = args.arch
+        self.config = CONFIGS[args.config]
         self.kernel = args.kernel
         self.seed = args.seed
-        self.deadline = args.deadline
-        self.logs = khotest.BUILD / "results" / f"vm-{args.arch}"
+        self.deadline = args.deadline * self.config.deadline
+        self.results = f"{self.config.results}-{args.arch}"
+        self.logs = khotest.BUILD / "results" / self.results
         self.logs.mkdir(parents=True, exist_ok=True)
         self.images = {}
 
@@ -166,8 +194,9 @@ class Runner:
         tree, _, edits = name.partition(":")
         if tree == "ours":
             tree = self.kernel
+        fragments = self.config.fragments if tree == "ours" else []
         image = pathlib.Path(tree).absolute() if os.path.exists(tree) else \
-            khotest.kernel(tree, self.arch)
+            khotest.kernel(tree, self.arch, *fragments)
         return self.edited(image, name, edits.split(",")) if edits else image
 
     def edited(self, image, name, edits):
@@ -179,12 +208,16 @@ class Runner:
             sys.exit(f"run.py: kernel {name}: {error}")
         return path
 
+    def memory(self, scenario):
+        return f"{vm.kib(scenario.memory) * self.config.memory}K"
+
     def machine(self, scenario, directory):
         images = {name: self.images[name] for name in scenario.kernels}
         return khotest.machine(
             self.arch, scenario.name, images, directory,
             str(self.logs / f"{scenario.name}.log"), seed=self.seed,
-            cmdline=scenario.cmdline, memory=scenario.memory,
+            cmdline=f"{self.config.cmdline} {scenario.cmdline}",
+            memory=self.memory(scenario),
             smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
 
     def run(self, scenario):
@@ -228,6 +261,8 @@ def arguments():
         description="Run KHO scenarios in virtual machines.")
     parser.add_argument("--arch", choices=vm.QEMU,
                         default=os.environ.get("ARCH", "x86_64"))
+    parser.add_argument("--config", choices=CONFIGS, default="vm",
+                        help="how our kernel is configured")
     parser.add_argument("--kernel", default="ours", metavar="TREE|IMAGE",
                         help="run this instead of our kernel: stock, or the "
                         "path of an image")
@@ -242,14 +277,14 @@ def arguments():
 
 def main():
     args = arguments()
-    scenarios = find_scenarios(args.scenarios)
+    scenarios = find_scenarios(args.scenarios, args.config)
     runner = Runner(args)
     runner.prepare(scenarios)
     khotest.say(f"{len(scenarios)} scenarios on {args.arch}, kernel "
-                f"{args.kernel}, seed {args.seed}")
+                f"{args.kernel}, configuration {args.config}, seed {args.seed}")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(runner.run, scenarios))
-    path = khotest.write_results(f"vm-{args.arch}.tap", results)
+    path = khotest.write_results(f"{runner.results}.tap", results)
     failed = [name for passed, name, _ in results if not passed]
     khotest.say(f"{len(results) - len(failed)} scenarios passed, "
                 f"{len(failed)} failed; results: {path}")

@@ -191,6 +191,7 @@ int kmsg_each(const char *text, void (*line)(const char *message));
 long meminfo_kib(const char *field);
 int write_file(const char *path, const char *text);
 ssize_t read_file(const char *path, char *text, size_t room);
+void check_leaks(void);
 void use_free_memory(void);
 size_t pages_in_memory(const struct memfile *file);
 
