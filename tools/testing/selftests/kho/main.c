@@ -34,6 +34,7 @@ static const char *program;
 static __u64 seed;
 static int this_boot = 1;
 static bool next_loaded;
+static bool fail_kexec;
 
 int boot_number(void)
 {
@@ -167,15 +168,29 @@ int try_kexec(void)
 	return -errno;
 }
 
+/* The next kexec is tried until it gets through, see faults.c. */
+void fail_kexec_allocations(void)
+{
+	fail_kexec = true;
+}
+
 static void kexec(void)
 {
+	int attempt = 0, ret;
+
 	if (!next_loaded)
 		check_result(load_next_kernel(), 0, "load the next kernel");
 	if (!next_loaded)
 		end_scenario();
 	report_plan();
-	reboot(RB_KEXEC);
-	check_result(-errno, 0, "kexec");
+	do {
+		attempt++;
+		if (fail_kexec)
+			fail_allocation(attempt);
+		ret = try_kexec();
+		note("attempt %d to start it: %s", attempt, result_name(ret));
+	} while (fail_kexec && ret == -ENOMEM);
+	check_result(ret, 0, "kexec");
 	end_scenario();
 }
 

@@ -61,6 +61,7 @@ bool kernel_built_from(const char *tree);
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
 int try_kexec(void);
+void fail_kexec_allocations(void);
 
 /*
  * report.c: results. check() records one test and returns whether it held;
@@ -179,6 +180,12 @@ void pieces_cold(void);
 void pieces_first(void);
 void pieces_next(void);
 void pieces_last(void);
+
+/* faults.c: allocations that fail on purpose */
+void faults_init(void);
+void fail_allocation(int nth);
+int fail_each_allocation(const char *what, int (*call)(void),
+			 void (*undo)(int result));
 
 /* interop.c: the same steps in kernels of either kind */
 void interop_first(void);

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation of preserving, serializing, retrieving and finishing fails
+ * once, in turn. The caller is told, nothing is lost or leaked, and the same
+ * call succeeds when it is made again.
+ *
+ * needs config: debug
+ * needs memory: 256M
+ * needs cmdline: test_kho.max_mem=0 nokaslr
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+static const struct memfile files[] = {
+	{ .name = "empty", .token = 1, .size = 0 },
+	{ .name = "page", .token = 2, .size = KIB(4) },
+	{ .name = "pages", .token = 3, .size = MIB(3), .seals = F_SEAL_GROW },
+	{ .name = "huge", .token = 4, .size = MIB(4), .huge = true },
+};
+
+static int device, session;
+
+/* What a call is about: its functions get no argument. */
+static const struct memfile *file;
+static int file_fd;
+
+static void undo_fd(int fd)
+{
+	close(fd);
+}
+
+static int create_session(void)
+{
+	return luo_create(device, "vm");
+}
+
+static int preserve_file(void)
+{
+	return luo_preserve(session, file_fd, file->token);
+}
+
+/* Only the end of its session takes a file out of it again. */
+static void undo_preserve(int result)
+{
+	(void)result;
+	close(session);
+	session = require_fd(create_session(), "create session again");
+}
+
+static void fail_preserve(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		file = &files[i];
+		file_fd = require_fd(memfile_create(file), "%s: create",
+				     file->name);
+		fail_each_allocation(file->name, preserve_file, undo_preserve);
+		close(file_fd);
+		undo_preserve(0);
+	}
+}
+
+static void before_kexec(void)
+{
+	__u64 preserved;
+
+	faults_init();
+	device = require_fd(luo_device(), "open /dev/liveupdate");
+	preserved = count_preserved().pages;
+	session = fail_each_allocation("create session", create_session,
+				       undo_fd);
+	fail_preserve();
+	close(session);
+	check(count_preserved().pages == preserved,
+	      "%llu pages preserved, as before", count_preserved().pages);
+	session = require_fd(create_session(), "create session");
+	memfiles_preserve(session, files, ARRAY_SIZE(files));
+	fail_kexec_allocations();
+}
+
+static int open_device(void)
+{
+	return luo_device();
+}
+
+static int retrieve_session(void)
+{
+	return luo_retrieve(device, "vm");
+}
+
+static int retrieve_file(void)
+{
+	return luo_retrieve_fd(session, file->token);
+}
+
+static int finish_session(void)
+{
+	return luo_finish(session);
+}
+
+static void undo_finish(int result)
+{
+	(void)result;
+}
+
+static void after_kexec(void)
+{
+	faults_init();
+	device = fail_each_allocation("open /dev/liveupdate", open_device,
+				      undo_fd);
+	session = fail_each_allocation("retrieve session", retrieve_session,
+				       undo_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		int fd;
+
+		file = &files[i];
+		fd = fail_each_allocation(file->name, retrieve_file, undo_fd);
+		memfile_verify(file, fd);
+		close(fd);
+	}
+	fail_each_allocation("finish", finish_session, undo_finish);
+}
+
+SCENARIO(faults, { before_kexec }, { after_kexec });
