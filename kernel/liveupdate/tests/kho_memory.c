@@ -306,11 +306,11 @@ struct mood {
  */
 static struct mood next_mood(struct rnd_state *rnd)
 {
-	int nid = NUMA_NO_NODE;
+	u32 node = below(rnd, num_node_state(N_MEMORY));
+	int nid = first_memory_node;
 
-	for (u32 i = 0; i <= below(rnd, num_node_state(N_MEMORY)); i++)
-		nid = nid == NUMA_NO_NODE ? first_node(node_states[N_MEMORY]) :
-					    next_node(nid, node_states[N_MEMORY]);
+	while (node--)
+		nid = next_memory_node(nid);
 
 	return (struct mood) {
 		.left = 1 + below(rnd, 500),
