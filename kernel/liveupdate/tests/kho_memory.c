@@ -122,8 +122,8 @@ static struct {
 	u64 grab_wrong;		/* they were written over by somebody else */
 	u64 nodes;
 	u64 nodes_in_use;	/* for something else by now */
+	u64 nodes_left;		/* the allocator still had them */
 	u64 nodes_reserved;	/* never freed to the allocator */
-	u64 nodes_unknown;	/* neither grabbed nor seen to be either */
 	u64 restored_pieces;
 	u64 restored;
 	u64 restore_wrong;	/* pieces that are not what they were */
@@ -491,15 +491,10 @@ static void look_for_pieces(const struct grabbed *grabbed)
 	}
 }
 
-/* Pages that only the allocator can have given out to whoever uses them now */
-static bool in_use(struct page *page)
-{
-	struct folio *folio = page_folio(page);
-
-	return folio->mapping || folio_test_slab(folio) || PageTable(page);
-}
-
-/* The nodes of the map of preserved memory are free memory once it is read */
+/*
+ * The nodes of the map of preserved memory are free memory once it is read. One
+ * that the allocator never got would be missing from the sum of all pages.
+ */
 static void look_for_nodes(const struct grabbed *grabbed)
 {
 	report.nodes = in.subtree->nr_nodes;
@@ -511,10 +506,10 @@ static void look_for_nodes(const struct grabbed *grabbed)
 			continue;
 		if (PageReserved(page))
 			report.nodes_reserved++;
-		else if (in_use(page))
+		else if (page_count(page))
 			report.nodes_in_use++;
 		else
-			report.nodes_unknown++;
+			report.nodes_left++;
 	}
 }
 
@@ -712,8 +707,8 @@ static int report_show(struct seq_file *m, void *unused)
 	SHOW(grab_wrong);
 	SHOW(nodes);
 	SHOW(nodes_in_use);
+	SHOW(nodes_left);
 	SHOW(nodes_reserved);
-	SHOW(nodes_unknown);
 	SHOW(restored_pieces);
 	SHOW(restored);
 	SHOW(restore_wrong);
