@@ -386,6 +386,11 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
 /* Preserved memory: after kexec */
 
+static bool kho_page_marked(const struct page *page)
+{
+	return page_private(page) >> 32 == KHO_PAGE_MAGIC;
+}
+
 /**
  * kho_preserved_order - is there a preserved range that is still to be restored?
  * @phys: where it would start, any value.
@@ -406,7 +411,7 @@ int kho_preserved_order(phys_addr_t phys)
 		return -EINVAL;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page || page_private(page) >> 32 != KHO_PAGE_MAGIC)
+	if (!page || !kho_page_marked(page))
 		return -ENOENT;
 
 	return lower_32_bits(page_private(page));
@@ -424,6 +429,12 @@ static bool kho_claim_range(struct page *page, unsigned int order)
 	return try_cmpxchg(&page->private, &info, 0);
 }
 
+static void kho_account_restored(struct page *page, unsigned long nr_pages)
+{
+	adjust_managed_page_count(page, nr_pages);
+	atomic_long_sub(nr_pages, &kho_in.held);
+}
+
 /**
  * kho_restore_batch_end - account for what a batch has restored
  * @batch: the batch; may be used for more afterwards.
@@ -434,11 +445,8 @@ static bool kho_claim_range(struct page *page, unsigned int order)
  */
 void kho_restore_batch_end(struct kho_restore_batch *batch)
 {
-	if (!batch->nr_pages)
-		return;
-
-	adjust_managed_page_count(batch->page, batch->nr_pages);
-	atomic_long_sub(batch->nr_pages, &kho_in.held);
+	if (batch->nr_pages)
+		kho_account_restored(batch->page, batch->nr_pages);
 	batch->nr_pages = 0;
 }
 EXPORT_SYMBOL_GPL(kho_restore_batch_end);
@@ -447,7 +455,7 @@ EXPORT_SYMBOL_GPL(kho_restore_batch_end);
 static void kho_restore_batch_add(struct kho_restore_batch *batch,
 				  struct page *page, unsigned long nr_pages)
 {
-	if (batch->nr_pages && page_zone(batch->page) != page_zone(page))
+	if (batch->nr_pages && page_zone_id(batch->page) != page_zone_id(page))
 		kho_restore_batch_end(batch);
 
 	batch->page = page;
@@ -495,6 +503,49 @@ void kho_hold_back(const char *what, int err)
 }
 EXPORT_SYMBOL_GPL(kho_hold_back);
 
+/* A pageblock has struct pages and goes offline as a whole: @near stands for its */
+static struct page *kho_online_page(phys_addr_t phys, struct page *near)
+{
+	unsigned long pfn = PHYS_PFN(phys);
+
+	if (!near ||
+	    pageblock_start_pfn(pfn) != pageblock_start_pfn(page_to_pfn(near)))
+		return pfn_to_online_page(pfn);
+
+	return pfn_to_page(pfn);
+}
+
+/* @near is a page that has been restored, or %NULL; *@order is for the caller */
+static __always_inline struct folio *
+kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
+{
+	struct page *page = NULL;
+
+	if (PAGE_ALIGNED(phys))
+		page = kho_online_page(phys, near);
+	if (!page || !kho_page_marked(page))
+		goto refuse;
+
+	*order = lower_32_bits(page_private(page));
+	if (*order > MAX_FOLIO_ORDER || !kho_claim_range(page, *order))
+		goto refuse;
+
+	/* The allocation was charged to the previous kernel's profile, not ours */
+	clear_page_tag_ref(page);
+	set_page_count(page, 1);
+	if (*order) {
+		for (unsigned long i = 1; i < BIT(*order); i++)
+			set_page_count(page + i, 0);
+		prep_compound_page(page, *order);
+	}
+
+	return page_folio(page);
+
+refuse:
+	pr_warn_ratelimited("no folio to restore at %pa\n", &phys);
+	return NULL;
+}
+
 /**
  * kho_restore_folio_batch - get one of many preserved folios back
  * @batch: all zeroes before the first; after the last one the caller calls
@@ -508,27 +559,14 @@ EXPORT_SYMBOL_GPL(kho_hold_back);
 struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 				      phys_addr_t phys)
 {
-	int order = kho_preserved_order(phys);
-	struct page *page;
+	struct folio *folio;
+	unsigned int order;
 
-	if (order < 0 || order > MAX_FOLIO_ORDER ||
-	    !kho_claim_range(phys_to_page(phys), order)) {
-		pr_warn_ratelimited("no folio to restore at %pa: %d\n", &phys,
-				    order);
-		return NULL;
-	}
-	page = phys_to_page(phys);
-	kho_restore_batch_add(batch, page, BIT(order));
+	folio = kho_take_folio(phys, batch->nr_pages ? batch->page : NULL, &order);
+	if (folio)
+		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
 
-	/* The allocation was charged to the previous kernel's profile, not ours */
-	clear_page_tag_ref(page);
-	set_page_count(page, 1);
-	for (unsigned long i = 1; i < BIT(order); i++)
-		set_page_count(page + i, 0);
-	if (order)
-		prep_compound_page(page, order);
-
-	return page_folio(page);
+	return folio;
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio_batch);
 
@@ -541,10 +579,13 @@ EXPORT_SYMBOL_GPL(kho_restore_folio_batch);
  */
 struct folio *kho_restore_folio(phys_addr_t phys)
 {
-	struct kho_restore_batch batch = {};
-	struct folio *folio = kho_restore_folio_batch(&batch, phys);
+	struct folio *folio;
+	unsigned int order;
 
-	kho_restore_batch_end(&batch);
+	folio = kho_take_folio(phys, NULL, &order);
+	if (folio)
+		kho_account_restored(folio_page(folio, 0), BIT(order));
+
 	return folio;
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);

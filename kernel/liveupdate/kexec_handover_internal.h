@@ -120,12 +120,24 @@ struct kho_run {
 	unsigned int order;
 };
 
-typedef int (*kho_run_fn)(const struct kho_run *run, void *data);
-typedef void (*kho_node_fn)(phys_addr_t phys, void *data);
+/**
+ * struct kho_map_cb - what a walk of the preserved memory map calls
+ * @hull: for each bitmap, before its runs: all of them lie in @hull, which is
+ *	memory of one node, or %NULL if they do not. %true if that is all there
+ *	was to know.
+ * @run: for each run of ranges; all are in memory, and none of them spans nodes.
+ *	Something other than 0 ends the walk.
+ * @node: with the address of each node of the map; may be %NULL.
+ */
+struct kho_map_cb {
+	bool (*hull)(const struct kho_run *hull, void *data);
+	int (*run)(const struct kho_run *run, void *data);
+	void (*node)(phys_addr_t phys, void *data);
+};
 
-unsigned long kho_keys_to_run(unsigned long first, unsigned long nr,
-			      struct kho_run *run);
-int kho_walk_map(struct kho_radix_tree *map, kho_run_fn run, kho_node_fn node,
+int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
+		 const unsigned long *bitmap);
+int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		 void *data);
 bool kho_in_memory(phys_addr_t phys);
 int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,

@@ -34,6 +34,8 @@ struct kho_component kho_radix_component = {
 	.baseline = KHO_RADIX_BASELINE_VERSION,
 };
 
+static_assert(BIT(KHO_BITMAP_SIZE_LOG2) == KHO_RADIX_BITMAP_KEYS);
+
 #define KHO_RADIX_TOP_LEVEL	(KHO_TREE_MAX_DEPTH - 1)
 
 static bool kho_radix_key_valid(unsigned long key)
@@ -289,9 +291,6 @@ EXPORT_SYMBOL_GPL(kho_radix_del_key);
 static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long first,
 				 const struct kho_radix_walk_cb *cb, void *data)
 {
-	unsigned long bit, end;
-	int err;
-
 	if (!cb->keys)
 		return 0;
 
@@ -302,13 +301,7 @@ static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long firs
 		return -EBADMSG;
 	}
 
-	for_each_set_bitrange(bit, end, leaf->bitmap, BIT(KHO_BITMAP_SIZE_LOG2)) {
-		err = cb->keys(first | bit, end - bit, data);
-		if (err)
-			return err;
-	}
-
-	return 0;
+	return cb->keys(first, leaf->bitmap, data);
 }
 
 /* Walk the branch at @phys, whose keys all start with the bits of @first */

@@ -431,6 +431,18 @@ static int __init scratch_busy_run(const struct kho_run *run, void *data)
 	return 0;
 }
 
+/* Small ranges that are noted in one place are mostly in one piece, too */
+static bool __init scratch_busy_hull(const struct kho_run *hull, void *data)
+{
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+
+	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
+		return false;
+
+	scratch_busy_run(hull, data);
+	return true;
+}
+
 /* The nodes are not preserved, but the map is still to be read again */
 static void __init scratch_busy_node(phys_addr_t phys, void *data)
 {
@@ -457,6 +469,12 @@ static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
 		}
 	}
 }
+
+static const struct kho_map_cb scratch_busy_cb __initconst = {
+	.hull = scratch_busy_hull,
+	.run = scratch_busy_run,
+	.node = scratch_busy_node,
+};
 
 /**
  * kho_scratch_extend - treat free gigabytes as scratch
@@ -487,7 +505,7 @@ int __init kho_scratch_extend(struct kho_radix_tree *map)
 		return 0;
 	}
 
-	err = kho_walk_map(map, scratch_busy_run, scratch_busy_node, &pieces);
+	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
 	if (!err)
 		scratch_mark_idle(&pieces, end);
 

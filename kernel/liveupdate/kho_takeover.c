@@ -42,29 +42,34 @@ static struct {
 	unsigned long nr;
 } kho_frames __initdata;
 
+/* The chunk that @pfn is in, NULL if none of its page frames is preserved */
+static const unsigned long *__init kho_frames_chunk(unsigned long pfn)
+{
+	unsigned long index = pfn / KHO_CHUNK_PAGES;
+
+	return index < kho_frames.nr ? kho_frames.chunks[index] : NULL;
+}
+
+/* The first page frame from @pfn on that is preserved, or that is not */
 static unsigned long __init kho_next_frame(unsigned long pfn, unsigned long end,
 					   bool preserved)
 {
 	while (pfn < end) {
-		unsigned long index = pfn / KHO_CHUNK_PAGES;
-		unsigned long base = index * KHO_CHUNK_PAGES;
-		unsigned long stop = min(end, base + KHO_CHUNK_PAGES);
-		unsigned long *chunk, bit;
+		const unsigned long *chunk = kho_frames_chunk(pfn);
+		unsigned long bit = pfn % KHO_CHUNK_PAGES;
+		unsigned long base = pfn - bit;
+		unsigned long stop = min(end - base, KHO_CHUNK_PAGES);
 
-		if (index >= kho_frames.nr)
-			return preserved ? end : pfn;
-
-		chunk = kho_frames.chunks[index];
-		if (chunk)
-			bit = preserved ?
-			      find_next_bit(chunk, stop - base, pfn - base) :
-			      find_next_zero_bit(chunk, stop - base, pfn - base);
+		if (!chunk)
+			bit = preserved ? stop : bit;
+		else if (preserved)
+			bit = find_next_bit(chunk, stop, bit);
 		else
-			bit = preserved ? stop - base : pfn - base;
+			bit = find_next_zero_bit(chunk, stop, bit);
 
-		if (base + bit < stop)
+		if (bit < stop)
 			return base + bit;
-		pfn = stop;
+		pfn = base + stop;
 	}
 
 	return end;
@@ -152,7 +157,10 @@ static int __init kho_frames_add(unsigned long pfn, unsigned long end)
 		if (!*chunk)
 			return -ENOMEM;
 
-		bitmap_set(*chunk, bit, nr);
+		if (nr == 1)
+			__set_bit(bit, *chunk);
+		else
+			bitmap_set(*chunk, bit, nr);
 		pfn += nr;
 	}
 
@@ -256,8 +264,7 @@ static unsigned long __init kho_count_reserved(const struct kho_run *run)
 }
 
 struct kho_map_walk {
-	kho_run_fn run;
-	kho_node_fn node;
+	const struct kho_map_cb *cb;
 	void *data;
 	unsigned long nodes;
 };
@@ -277,86 +284,124 @@ static int __init kho_map_node(phys_addr_t phys, void *data)
 		return -EINVAL;
 	}
 
-	if (walk->node)
-		walk->node(phys, walk->data);
+	if (walk->cb->node)
+		walk->cb->node(phys, walk->data);
 	return 0;
 }
 
-static int __init kho_map_keys(unsigned long first, unsigned long nr, void *data)
-{
-	struct kho_map_walk *walk = data;
-	int err = 0;
-
-	while (nr && !err) {
-		struct kho_run run;
-		unsigned long n;
-
-		n = kho_keys_to_run(first, nr, &run);
-		if (!n || !kho_run_in_memory(&run)) {
-			pr_err("preserved memory map has a bad range, keys 0x%lx to 0x%lx\n",
-			       first, first + nr - 1);
-			return -EINVAL;
-		}
-
-		err = walk->run(&run, walk->data);
-		first += n;
-		nr -= n;
-	}
-
-	return err;
-}
-
 /**
- * kho_keys_to_run - make a run of ranges from keys that follow one another
- * @first: the first key, any value.
- * @nr: how many keys.
- * @run: where to store the run.
+ * kho_next_run - find ranges of one order that lie side by side
+ * @run: where to store what they make up.
+ * @bit: where in the bitmap to start; set to the bit after the run.
+ * @first: the key that bit 0 stands for.
+ * @bitmap: a bitmap of the preserved memory map, any value.
  *
  * The keys of all orders share one number space, so the last range of an order
  * and the first one of the next smaller order are neighbours there.
  *
- * Return: how many keys the run stands for; 0 if @first stands for no range.
+ * Return: 1 if there is a run, 0 if there is none any more; -EINVAL for a key
+ * that stands for no range.
  */
-unsigned long kho_keys_to_run(unsigned long first, unsigned long nr,
-			      struct kho_run *run)
+int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
+		 const unsigned long *bitmap)
 {
-	phys_addr_t phys = kho_radix_decode_key(first, &run->order);
+	unsigned long start, nr, key;
+	phys_addr_t phys;
 
-	if (run->order >= BITS_PER_LONG - PAGE_SHIFT)
+	start = find_next_bit(bitmap, KHO_RADIX_BITMAP_KEYS, *bit);
+	if (start == KHO_RADIX_BITMAP_KEYS)
 		return 0;
 
-	nr = min(nr, BIT(__fls(first) + 1) - first);
+	key = first + start;
+	phys = kho_radix_decode_key(key, &run->order);
+	if (run->order >= BITS_PER_LONG - PAGE_SHIFT)
+		return -EINVAL;
+
+	nr = find_next_zero_bit(bitmap, KHO_RADIX_BITMAP_KEYS, start + 1) - start;
+	nr = min(nr, BIT(__fls(key) + 1) - key);
 	run->pfn = PHYS_PFN(phys);
 	run->end = run->pfn + (nr << run->order);
-	return nr;
+	*bit = start + nr;
+	return 1;
+}
+
+/*
+ * What all keys of a bitmap are about lies between the first and the last of
+ * them: if that is good as a whole its runs need not be looked at one by one.
+ * False if there are no keys, or keys of several orders.
+ */
+static bool __init kho_bitmap_hull(struct kho_run *hull, unsigned long first,
+				   const unsigned long *bitmap)
+{
+	unsigned long last = find_last_bit(bitmap, KHO_RADIX_BITMAP_KEYS);
+	unsigned int order;
+	unsigned long bit = 0;
+
+	if (last == KHO_RADIX_BITMAP_KEYS ||
+	    kho_next_run(hull, &bit, first, bitmap) <= 0)
+		return false;
+
+	hull->end = PHYS_PFN(kho_radix_decode_key(first + last, &order)) +
+		    BIT(order);
+	return order == hull->order;
+}
+
+static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
+			       void *data)
+{
+	struct kho_map_walk *walk = data;
+	const struct kho_region *region;
+	struct kho_run run, hull;
+	unsigned long bit = 0;
+	bool good = false;
+	int err;
+
+	if (kho_bitmap_hull(&hull, first, bitmap)) {
+		region = kho_find_region(hull.pfn);
+		good = region && hull.end <= region->end;
+	}
+	if (walk->cb->hull(good ? &hull : NULL, walk->data))
+		return 0;
+
+	while ((err = kho_next_run(&run, &bit, first, bitmap)) > 0) {
+		if (!good && !kho_run_in_memory(&run)) {
+			err = -EINVAL;
+			break;
+		}
+		err = walk->cb->run(&run, walk->data);
+		if (err)
+			return err;
+	}
+
+	if (err)
+		pr_err("preserved memory map has a bad range, key 0x%lx or one after it\n",
+		       first + bit);
+	return err;
 }
 
 /**
  * kho_walk_map - walk a preserved memory map of the previous kernel
  * @map: the map.
- * @run: called for each run of ranges of the same order that lie side by side.
- *	All are in memory, and none of them spans nodes.
- * @node: called with the address of each node of the map; may be %NULL.
+ * @cb: what to call.
  * @data: handed through to the callbacks.
  *
  * Context: boot, once memblock knows all memory.
- * Return: 0; what @run returned to end the walk; -EINVAL or -EBADMSG if the map
- * is damaged, after an error message.
+ * Return: 0; what a callback returned to end the walk; -EINVAL or -EBADMSG if the
+ * map is damaged, after an error message.
  */
-int __init kho_walk_map(struct kho_radix_tree *map, kho_run_fn run,
-			kho_node_fn node, void *data)
+int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
+			void *data)
 {
-	const struct kho_radix_walk_cb cb = {
+	const struct kho_radix_walk_cb radix_cb = {
 		.keys = kho_map_keys,
 		.node = kho_map_node,
 	};
 	struct kho_map_walk walk = {
-		.run = run,
-		.node = node,
+		.cb = cb,
 		.data = data,
 	};
 
-	return kho_radix_walk_tree(map, &cb, &walk);
+	return kho_radix_walk_tree(map, &radix_cb, &walk);
 }
 
 /*
@@ -380,6 +425,7 @@ struct kho_taken {
 	unsigned long pages;
 	unsigned long runs;
 	unsigned long lost;
+	bool plain;	/* nothing is the matter with any run of this bitmap */
 };
 
 static int __init kho_keep_pages(const struct kho_run *run)
@@ -456,22 +502,42 @@ static int __init kho_take_range(const struct kho_run *range,
 	return kho_keep_pages(range);
 }
 
+/* Does nobody else have a part of this? */
+static bool __init kho_run_plain(const struct kho_run *run)
+{
+	return !kho_run_in_scratch(run) && kho_run_unreserved(run) &&
+	       !kho_any_preserved(run->pfn, run->end);
+}
+
+static bool __init kho_take_hull(const struct kho_run *hull, void *data)
+{
+	struct kho_taken *taken = data;
+
+	taken->plain = hull && kho_run_plain(hull);
+	return false;
+}
+
 static int __init kho_take_run(const struct kho_run *run, void *data)
 {
+	struct kho_taken *taken = data;
 	struct kho_run range = *run;
 	int err = 0;
 
-	if (!kho_run_in_scratch(run) && !kho_any_preserved(run->pfn, run->end) &&
-	    kho_run_unreserved(run))
-		return kho_take_pages(run, data);
+	if (taken->plain || kho_run_plain(run))
+		return kho_take_pages(run, taken);
 
 	for (; range.pfn < run->end && !err; range.pfn = range.end) {
 		range.end = range.pfn + BIT(range.order);
-		err = kho_take_range(&range, data);
+		err = kho_take_range(&range, taken);
 	}
 
 	return err;
 }
+
+static const struct kho_map_cb kho_take_cb __initconst = {
+	.hull = kho_take_hull,
+	.run = kho_take_run,
+};
 
 /**
  * kho_take_over - keep everything that a map names out of the page allocator
@@ -496,7 +562,7 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	if (err)
 		return err;
 
-	err = kho_walk_map(map, kho_take_run, NULL, &taken);
+	err = kho_walk_map(map, &kho_take_cb, &taken);
 	if (!err && !kho_any_preserved(PHYS_PFN(fdt), PHYS_PFN(fdt) + 1)) {
 		pr_err("the FDT at %pa is not preserved itself\n", &fdt);
 		err = -EINVAL;

@@ -18,6 +18,9 @@
 struct kho_radix_leaf;
 struct kho_radix_node;
 
+/* Keys in a bitmap of the tree; the first is a multiple of it */
+#define KHO_RADIX_BITMAP_KEYS	(PAGE_SIZE * BITS_PER_BYTE)
+
 /**
  * struct kho_radix_tree - handle of a tree
  * @root: topmost node, in the direct map.
@@ -35,9 +38,9 @@ struct kho_radix_tree {
 
 /**
  * struct kho_radix_walk_cb - what a walk calls
- * @keys: called with the first of @nr keys that follow one another, in ascending
- *	order. Neighbours in the next bitmap come in a call of their own. May be
- *	%NULL.
+ * @keys: called for each bitmap, in ascending order: @first + n is a key if bit n
+ *	of the %KHO_RADIX_BITMAP_KEYS bits is set. The bitmap may be empty. May
+ *	be %NULL.
  * @node: called with the physical address of each node before the node is read,
  *	so it can keep the walk away from an address that makes no sense; may
  *	be %NULL.
@@ -45,7 +48,7 @@ struct kho_radix_tree {
  * The walk stops at the first callback that returns something other than 0.
  */
 struct kho_radix_walk_cb {
-	int (*keys)(unsigned long first, unsigned long nr, void *data);
+	int (*keys)(unsigned long first, const unsigned long *bitmap, void *data);
 	int (*node)(phys_addr_t phys, void *data);
 };
 

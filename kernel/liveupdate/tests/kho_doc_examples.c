@@ -447,12 +447,13 @@ static int node_restore(phys_addr_t phys, void *data)
 	return kho_restore_pages(phys, 1) ? 0 : -EINVAL;
 }
 
-static int keys_read(unsigned long first, unsigned long nr, void *data)
+static int keys_read(unsigned long first, const unsigned long *bitmap, void *data)
 {
+	unsigned long bit;
 	u64 *sum = data;
 
-	for (; nr; nr--)
-		*sum += first++;
+	for_each_set_bit(bit, bitmap, KHO_RADIX_BITMAP_KEYS)
+		*sum += first + bit;
 	return 0;
 }
 

@@ -22,7 +22,7 @@ module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "seed of the random test, 0: a new one every time");
 
 #define MAX_KEYS	2048
-#define BITMAP_KEYS	(1UL << KHO_BITMAP_SIZE_LOG2)
+#define BITMAP_KEYS	BIT(KHO_BITMAP_SIZE_LOG2)
 
 /* The key of page frame @pfn at order 0 */
 #define FRAME_KEY(pfn)	(BIT(64 - PAGE_SHIFT) | (pfn))
@@ -74,24 +74,18 @@ static void add_keys(struct kunit *test, unsigned long first, unsigned long nr)
 		add_key(test, first + i);
 }
 
-static int note_runs(unsigned long first, unsigned long nr, void *data)
+static int note_runs(unsigned long first, const unsigned long *bitmap, void *data)
 {
 	struct runs *runs = data;
+	unsigned long bit = 0;
+	int found;
 
-	while (nr) {
-		unsigned long n = kho_keys_to_run(first, nr,
-						  &runs->run[runs->nr]);
-
-		if (!n || n > nr) {
-			runs->refused = true;
-			return -EINVAL;
-		}
+	while ((found = kho_next_run(&runs->run[runs->nr], &bit, first, bitmap)) > 0) {
 		if (++runs->nr == MAX_KEYS)
 			return -EOVERFLOW;
-		first += n;
-		nr -= n;
 	}
-	return 0;
+	runs->refused = found < 0;
+	return found;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -187,17 +181,20 @@ static void across_bitmaps(struct kunit *test)
 
 static void whole_bitmap(struct kunit *test)
 {
-	struct takeover_test *t = test->priv;
+	unsigned long *bitmap = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	unsigned long bit = 0;
 	struct kho_run run;
 
-	for (unsigned long i = 0; i < BITMAP_KEYS; i++)
-		KUNIT_ASSERT_EQ(test, 0,
-				kho_radix_add_key(&t->tree,
-						  FRAME_KEY(BITMAP_KEYS + i)));
-	KUNIT_EXPECT_EQ(test, BITMAP_KEYS,
-			kho_keys_to_run(FRAME_KEY(BITMAP_KEYS), BITMAP_KEYS, &run));
+	KUNIT_ASSERT_NOT_NULL(test, bitmap);
+	KUNIT_EXPECT_EQ(test, 0, kho_next_run(&run, &bit, FRAME_KEY(0), bitmap));
+	memset(bitmap, 0xff, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 1,
+			kho_next_run(&run, &bit, FRAME_KEY(BITMAP_KEYS), bitmap));
 	KUNIT_EXPECT_EQ(test, BITMAP_KEYS, run.pfn);
 	KUNIT_EXPECT_EQ(test, 2 * BITMAP_KEYS, run.end);
+	KUNIT_EXPECT_EQ(test, BITMAP_KEYS, bit);
+	KUNIT_EXPECT_EQ(test, 0,
+			kho_next_run(&run, &bit, FRAME_KEY(BITMAP_KEYS), bitmap));
 }
 
 /* Huge pages side by side */
