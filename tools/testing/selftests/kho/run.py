@@ -191,13 +191,17 @@ class Runner:
 
     def image(self, name):
         """--kernel names another tree, or an image, to use as ours."""
+        if name in self.images:
+            return self.images[name]
         tree, _, edits = name.partition(":")
+        if edits:
+            return self.edited(self.image(tree), name, edits.split(","))
         if tree == "ours":
             tree = self.kernel
+        if os.path.exists(tree):
+            return pathlib.Path(tree).absolute()
         fragments = self.config.fragments if tree == "ours" else []
-        image = pathlib.Path(tree).absolute() if os.path.exists(tree) else \
-            khotest.kernel(tree, self.arch, *fragments)
-        return self.edited(image, name, edits.split(",")) if edits else image
+        return khotest.kernel(tree, self.arch, *fragments)
 
     def edited(self, image, name, edits):
         path = khotest.BUILD / "guest" / self.arch / "images" / name
