@@ -9,7 +9,6 @@
  * The layout is in linux/kho/abi/image.h.
  */
 
-#include <linux/cache.h>
 #include <linux/kconfig.h>
 #include <linux/kho/abi/block.h>
 #include <linux/kho/abi/image.h>
