@@ -47,6 +47,7 @@
 #include <linux/stringify.h>
 #include <linux/typecheck.h>
 #include <linux/unaligned.h>
+#include <linux/kho/image.h>
 #include <libfdt.h>
 
 /* Words of the compiler */
@@ -78,6 +79,7 @@
 #define mult_frac(x, n, d)	((x) / (d) * (n) + (x) % (d) * (n) / (d))
 #define DIV_ROUND_UP_ULL(x, d)	DIV_ROUND_UP((unsigned long long)(x), d)
 #define U64_MAX			UINT64_MAX
+#define flex_array_size(p, member, nr)	((nr) * sizeof(*(p)->member))
 
 #define bitmap_set(map, start, nr)					\
 	do {								\
@@ -143,6 +145,13 @@ ssize_t sim_strscpy(char *to, const char *from, size_t size);
 	__strscpy(to, ##__VA_ARGS__, __strscpy_3, __strscpy_2)(to, ##__VA_ARGS__)
 unsigned long long memparse(const char *from, char **end);
 int kstrtobool(const char *from, bool *val);
+int sim_match_string(const char *const *words, size_t nr, const char *word);
+#define sysfs_match_string(words, word)	\
+	sim_match_string(words, ARRAY_SIZE(words), word)
+#define parameq(a, b)		(!strcmp(a, b))
+char *parse_args(const char *what, char *args, const void *params,
+		 unsigned int nr, int min_level, int max_level, void *arg,
+		 int (*take)(char *param, char *val, const char *what, void *arg));
 int kstrtouint(const char *from, unsigned int base, unsigned int *val);
 
 struct seq_buf {
@@ -169,6 +178,8 @@ typedef unsigned long cycles_t;
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc(v)	((v)->counter++)
 #define atomic_long_dec(v)	((v)->counter--)
+#define atomic_long_inc_return(v)	(++(v)->counter)
+#define atomic_long_dec_return(v)	(--(v)->counter)
 #define try_cmpxchg(ptr, old, new)					\
 ({									\
 	bool __same = *(ptr) == *(old);					\
@@ -352,6 +363,14 @@ void kfree(const void *obj);
 #define kzalloc_node(size, gfp, nid) sim_kmalloc(size)
 
 DEFINE_FREE(kvfree, void *, kvfree(_T))
+DEFINE_FREE(kfree, void *, kfree(_T))
+
+static inline char *kstrdup(const char *from, gfp_t gfp)
+{
+	char *copy = kmalloc(strlen(from) + 1, gfp);
+
+	return copy ? strcpy(copy, from) : NULL;
+}
 
 /* vmalloc: areas have pages and no mapping */
 
@@ -409,9 +428,13 @@ struct kimage {
 	int type;
 	unsigned long nr_segments;
 	struct kexec_segment segment[4];
+	void *kernel_buf;
+	unsigned long kernel_buf_len;
+	char *cmdline_buf;
 	struct {
 		phys_addr_t fdt;
 		struct kexec_segment *scratch;
+		struct kho_next next;
 	} kho;
 };
 
@@ -428,6 +451,7 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 			int (*func)(struct resource *, void *));
 
 #define is_kdump_kernel()	false
+#define liveupdate_enabled()	false
 #define __NEW_UTS_LEN		64
 
 struct uts_namespace {

@@ -178,8 +178,48 @@ unsigned long long memparse(const char *from, char **end)
 
 int kstrtobool(const char *from, bool *val)
 {
+	if (!from || (strcmp(from, "on") && strcmp(from, "off")))
+		return -EINVAL;
+
 	*val = !strcmp(from, "on");
-	return *val || !strcmp(from, "off") ? 0 : -EINVAL;
+	return 0;
+}
+
+int sim_match_string(const char *const *words, size_t nr, const char *word)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!strcmp(words[i], word))
+			return i;
+	}
+	return -EINVAL;
+}
+
+/* A blank ends a parameter, whatever quotes may be around it */
+char *parse_args(const char *what, char *args, const void *params,
+		 unsigned int nr, int min_level, int max_level, void *arg,
+		 int (*take)(char *param, char *val, const char *what, void *arg))
+{
+	char *param;
+
+	while ((param = strsep(&args, " "))) {
+		char *val = strchr(param, '=');
+
+		if (val)
+			*val++ = 0;
+		take(param, val, what, arg);
+	}
+	return NULL;
+}
+
+void *memchr_inv(const void *start, int c, size_t size)
+{
+	const u8 *byte = start;
+
+	while (size && *byte == (u8)c) {
+		byte++;
+		size--;
+	}
+	return size ? (void *)byte : NULL;
 }
 
 int kstrtouint(const char *from, unsigned int base, unsigned int *val)
