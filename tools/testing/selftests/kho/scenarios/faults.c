@@ -2,24 +2,32 @@
 /*
  * Every allocation of preserving, serializing, retrieving and finishing fails
  * once, in turn. The caller is told, nothing is lost or leaked, and the same
- * call succeeds when it is made again.
+ * call succeeds when it is made again. vmalloc() says in the log from where it
+ * was called when it gets no memory.
  *
  * needs config: debug
  * needs memory: 256M
  * needs cmdline: test_kho.max_mem=0 nokaslr
+ * needs log: Call Trace:
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <sys/reboot.h>
 #include <unistd.h>
 
 #include "scenario.h"
+
+#define NUMBER	100
 
 static const struct memfile files[] = {
 	{ .name = "empty", .token = 1, .size = 0 },
 	{ .name = "page", .token = 2, .size = KIB(4) },
 	{ .name = "pages", .token = 3, .size = MIB(3), .seals = F_SEAL_GROW },
 	{ .name = "huge", .token = 4, .size = MIB(4), .huge = true },
+};
+
+/* Nobody retrieves it, so that finish has to free it. */
+static const struct memfile forgotten = {
+	.name = "forgotten", .token = 5, .size = MIB(1),
 };
 
 static int device, session;
@@ -48,7 +56,7 @@ static void undo_preserve(int result)
 {
 	(void)result;
 	close(session);
-	session = require_fd(create_session(), "create session again");
+	session = create_session();
 }
 
 static void fail_preserve(void)
@@ -63,9 +71,14 @@ static void fail_preserve(void)
 	}
 }
 
+/* The kernel that is compared with the next one has seen a kexec, as that has. */
+static void cold(void)
+{
+}
+
 static void before_kexec(void)
 {
-	__u64 preserved;
+	__u64 held = memory_report("held"), preserved;
 
 	faults_init();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
@@ -78,12 +91,9 @@ static void before_kexec(void)
 	      "%llu pages preserved, as before", count_preserved().pages);
 	session = require_fd(create_session(), "create session");
 	memfiles_preserve(session, files, ARRAY_SIZE(files));
+	memfiles_preserve(session, &forgotten, 1);
+	carry_number(session, NUMBER, held);
 	fail_kexec_allocations();
-}
-
-static int open_device(void)
-{
-	return luo_device();
 }
 
 static int retrieve_session(void)
@@ -101,18 +111,15 @@ static int finish_session(void)
 	return luo_finish(session);
 }
 
-static void undo_finish(int result)
-{
-	(void)result;
-}
-
 static void after_kexec(void)
 {
+	__u64 held;
+
 	faults_init();
-	device = fail_each_allocation("open /dev/liveupdate", open_device,
+	device = fail_each_allocation("open /dev/liveupdate", luo_device,
 				      undo_fd);
 	session = fail_each_allocation("retrieve session", retrieve_session,
-				       undo_fd);
+				       NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		int fd;
 
@@ -121,7 +128,12 @@ static void after_kexec(void)
 		memfile_verify(file, fd);
 		close(fd);
 	}
-	fail_each_allocation("finish", finish_session, undo_finish);
+	held = carried_number(session, NUMBER);
+	fail_each_allocation("finish", finish_session, NULL);
+	if (!check(memory_report("held") == held,
+		   "nothing of the last kernel is held any more"))
+		note("%llu pages, %llu after a kexec of nothing",
+		     memory_report("held"), held);
 }
 
-SCENARIO(faults, { before_kexec }, { after_kexec });
+SCENARIO(faults, { cold }, { before_kexec }, { after_kexec });
