@@ -386,9 +386,10 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
 /* Preserved memory: after kexec */
 
-static bool kho_page_marked(const struct page *page)
+/* Does @info, from page->private, mark the start of a preserved range? */
+static bool kho_page_marked(unsigned long info)
 {
-	return page_private(page) >> 32 == KHO_PAGE_MAGIC;
+	return info >> 32 == KHO_PAGE_MAGIC;
 }
 
 /**
@@ -411,7 +412,7 @@ int kho_preserved_order(phys_addr_t phys)
 		return -EINVAL;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page || !kho_page_marked(page))
+	if (!page || !kho_page_marked(page_private(page)))
 		return -ENOENT;
 
 	return lower_32_bits(page_private(page));
@@ -422,10 +423,8 @@ EXPORT_SYMBOL_GPL(kho_preserved_order);
  * Of several that want the same range, as may happen if what describes it is
  * damaged, one gets it.
  */
-static bool kho_claim_range(struct page *page, unsigned int order)
+static bool kho_claim_range(struct page *page, unsigned long info)
 {
-	unsigned long info = kho_page_info(order);
-
 	return try_cmpxchg(&page->private, &info, 0);
 }
 
@@ -520,14 +519,17 @@ static __always_inline struct folio *
 kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 {
 	struct page *page = NULL;
+	unsigned long info;
 
 	if (PAGE_ALIGNED(phys))
 		page = kho_online_page(phys, near);
-	if (!page || !kho_page_marked(page))
+	if (!page)
 		goto refuse;
 
-	*order = lower_32_bits(page_private(page));
-	if (*order > MAX_FOLIO_ORDER || !kho_claim_range(page, *order))
+	info = page_private(page);
+	*order = lower_32_bits(info);
+	if (!kho_page_marked(info) || *order > MAX_FOLIO_ORDER ||
+	    !kho_claim_range(page, info))
 		goto refuse;
 
 	/* The allocation was charged to the previous kernel's profile, not ours */
@@ -539,7 +541,7 @@ kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 		prep_compound_page(page, *order);
 	}
 
-	return page_folio(page);
+	return (struct folio *)page;
 
 refuse:
 	pr_warn_ratelimited("no folio to restore at %pa\n", &phys);
@@ -626,16 +628,16 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 	/* Advances by what was recorded: it need not be what would be now */
 	for (pfn = start; pfn < end;) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned int order = lower_32_bits(page_private(page));
+		unsigned long info = page_private(page);
 
 		/*
 		 * Two want the same pages, so one of them was told wrong. What
 		 * has been claimed here may not be ours: keep it out of the
 		 * page allocator.
 		 */
-		if (!kho_claim_range(page, order))
+		if (!kho_page_marked(info) || !kho_claim_range(page, info))
 			goto refuse;
-		pfn += BIT(order);
+		pfn += BIT(lower_32_bits(info));
 	}
 
 	for (pfn = start; pfn < end; pfn++) {

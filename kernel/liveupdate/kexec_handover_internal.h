@@ -122,15 +122,16 @@ struct kho_run {
 
 /**
  * struct kho_map_cb - what a walk of the preserved memory map calls
- * @hull: for each bitmap, before its runs: all of them lie in @hull, which is
- *	memory of one node, or %NULL if they do not. %true if that is all there
- *	was to know.
+ * @hull: for each bitmap, before its runs: all of them are of one order and lie in
+ *	@hull, which is memory of one node, or it is %NULL. %true if that is all
+ *	there was to know.
  * @run: for each run of ranges; all are in memory, and none of them spans nodes.
  *	Something other than 0 ends the walk.
  * @node: with the address of each node of the map; may be %NULL.
  */
 struct kho_map_cb {
-	bool (*hull)(const struct kho_run *hull, void *data);
+	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
+		     void *data);
 	int (*run)(const struct kho_run *run, void *data);
 	void (*node)(phys_addr_t phys, void *data);
 };

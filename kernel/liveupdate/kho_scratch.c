@@ -432,7 +432,8 @@ static int __init scratch_busy_run(const struct kho_run *run, void *data)
 }
 
 /* Small ranges that are noted in one place are mostly in one piece, too */
-static bool __init scratch_busy_hull(const struct kho_run *hull, void *data)
+static bool __init scratch_busy_hull(const struct kho_run *hull,
+				     const unsigned long *bitmap, void *data)
 {
 	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
 

@@ -51,8 +51,8 @@ static const unsigned long *__init kho_frames_chunk(unsigned long pfn)
 }
 
 /* The first page frame from @pfn on that is preserved, or that is not */
-static unsigned long __init kho_next_frame(unsigned long pfn, unsigned long end,
-					   bool preserved)
+static __always_inline unsigned long __init
+kho_next_frame(unsigned long pfn, unsigned long end, bool preserved)
 {
 	while (pfn < end) {
 		const unsigned long *chunk = kho_frames_chunk(pfn);
@@ -144,26 +144,44 @@ static void __init kho_frames_drop(void)
 	kho_frames_free();
 }
 
-/* @pfn to @end are in memory, so there is a place for their chunks */
+/* @pfn is in memory, so there is a place for its chunk */
+static unsigned long *__init kho_frames_get_chunk(unsigned long pfn)
+{
+	unsigned long **chunk = &kho_frames.chunks[pfn / KHO_CHUNK_PAGES];
+
+	if (!*chunk)
+		*chunk = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
+	return *chunk;
+}
+
 static int __init kho_frames_add(unsigned long pfn, unsigned long end)
 {
 	while (pfn < end) {
-		unsigned long **chunk = &kho_frames.chunks[pfn / KHO_CHUNK_PAGES];
+		unsigned long *chunk = kho_frames_get_chunk(pfn);
 		unsigned long bit = pfn % KHO_CHUNK_PAGES;
 		unsigned long nr = min(end - pfn, KHO_CHUNK_PAGES - bit);
 
-		if (!*chunk)
-			*chunk = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
-		if (!*chunk)
+		if (!chunk)
 			return -ENOMEM;
 
-		if (nr == 1)
-			__set_bit(bit, *chunk);
-		else
-			bitmap_set(*chunk, bit, nr);
+		bitmap_set(chunk, bit, nr);
 		pfn += nr;
 	}
 
+	return 0;
+}
+
+/* At order 0 a bitmap of the tree is about the page frames of one chunk */
+static int __init kho_frames_add_bitmap(unsigned long pfn,
+					const unsigned long *bitmap)
+{
+	unsigned long *chunk = kho_frames_get_chunk(pfn);
+
+	BUILD_BUG_ON(KHO_CHUNK_PAGES != KHO_RADIX_BITMAP_KEYS);
+	if (!chunk)
+		return -ENOMEM;
+
+	bitmap_or(chunk, chunk, bitmap, KHO_CHUNK_PAGES);
 	return 0;
 }
 
@@ -346,6 +364,28 @@ static bool __init kho_bitmap_hull(struct kho_run *hull, unsigned long first,
 	return order == hull->order;
 }
 
+/* All runs of the bitmap are of one order and in memory of one node */
+static int __init kho_map_hull(const struct kho_run *hull,
+			       const unsigned long *bitmap,
+			       const struct kho_map_walk *walk)
+{
+	unsigned long skip = find_first_bit(bitmap, KHO_RADIX_BITMAP_KEYS);
+	unsigned long base = hull->pfn - (skip << hull->order);
+	struct kho_run run = { .order = hull->order };
+	unsigned long from, to;
+	int err;
+
+	for_each_set_bitrange(from, to, bitmap, KHO_RADIX_BITMAP_KEYS) {
+		run.pfn = base + (from << run.order);
+		run.end = base + (to << run.order);
+		err = walk->cb->run(&run, walk->data);
+		if (err)
+			return err;
+	}
+
+	return 0;
+}
+
 static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 			       void *data)
 {
@@ -360,11 +400,13 @@ static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 		region = kho_find_region(hull.pfn);
 		good = region && hull.end <= region->end;
 	}
-	if (walk->cb->hull(good ? &hull : NULL, walk->data))
+	if (walk->cb->hull(good ? &hull : NULL, bitmap, walk->data))
 		return 0;
+	if (good)
+		return kho_map_hull(&hull, bitmap, walk);
 
 	while ((err = kho_next_run(&run, &bit, first, bitmap)) > 0) {
-		if (!good && !kho_run_in_memory(&run)) {
+		if (!kho_run_in_memory(&run)) {
 			err = -EINVAL;
 			break;
 		}
@@ -425,25 +467,22 @@ struct kho_taken {
 	unsigned long pages;
 	unsigned long runs;
 	unsigned long lost;
-	bool plain;	/* nothing is the matter with any run of this bitmap */
+	int nid;	/* of all runs of the bitmap, with which nothing is the matter */
+	bool noted;	/* page frames of the bitmap have been added already */
 };
-
-static int __init kho_keep_pages(const struct kho_run *run)
-{
-	int err = kho_frames_add(run->pfn, run->end);
-
-	if (!err)
-		kho_init_struct_pages(run);
-	return err;
-}
 
 static int __init kho_take_pages(const struct kho_run *run,
 				 struct kho_taken *taken)
 {
-	int err = kho_keep_pages(run);
+	int err = taken->noted ? 0 : kho_frames_add(run->pfn, run->end);
 
 	if (err)
 		return err;
+
+	if (taken->nid == NUMA_NO_NODE)
+		kho_init_struct_pages(run);
+	else
+		init_deferred_pages(run->pfn, run->end, taken->nid);
 
 	for (unsigned long pfn = run->pfn; pfn < run->end; pfn += BIT(run->order))
 		set_page_private(pfn_to_page(pfn), kho_page_info(run->order));
@@ -499,7 +538,8 @@ static int __init kho_take_range(const struct kho_run *range,
 
 	/* Nobody can get it, but the rest of it may still be somebody's data */
 	kho_lose_range(range, taken, "has been taken for something else");
-	return kho_keep_pages(range);
+	kho_init_struct_pages(range);
+	return kho_frames_add(range->pfn, range->end);
 }
 
 /* Does nobody else have a part of this? */
@@ -509,11 +549,19 @@ static bool __init kho_run_plain(const struct kho_run *run)
 	       !kho_any_preserved(run->pfn, run->end);
 }
 
-static bool __init kho_take_hull(const struct kho_run *hull, void *data)
+static bool __init kho_take_hull(const struct kho_run *hull,
+				 const unsigned long *bitmap, void *data)
 {
 	struct kho_taken *taken = data;
 
-	taken->plain = hull && kho_run_plain(hull);
+	taken->nid = NUMA_NO_NODE;
+	taken->noted = false;
+	if (!hull || !kho_run_plain(hull))
+		return false;
+
+	taken->nid = kho_find_region(hull->pfn)->nid;
+	if (!hull->order)
+		taken->noted = !kho_frames_add_bitmap(hull->pfn, bitmap);
 	return false;
 }
 
@@ -523,7 +571,7 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 	struct kho_run range = *run;
 	int err = 0;
 
-	if (taken->plain || kho_run_plain(run))
+	if (taken->nid != NUMA_NO_NODE || kho_run_plain(run))
 		return kho_take_pages(run, taken);
 
 	for (; range.pfn < run->end && !err; range.pfn = range.end) {

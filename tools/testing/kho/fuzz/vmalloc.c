@@ -57,7 +57,7 @@ void fuzz_one(void)
 		area[i] = size[i] ? kho_restore_vmalloc_sized(&kv[i], nr[i], size[i]) :
 				    kho_restore_vmalloc(&kv[i]);
 	for (int i = 0; i < 2; i++) {
-		if (area[i])
+		if (!IS_ERR_OR_NULL(area[i]))
 			sim_vfree(area[i]);
 	}
 	fuzz_restore_all();

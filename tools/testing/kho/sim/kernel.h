@@ -233,6 +233,16 @@ DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
 #define MAX_PAGE_ORDER		10
 #define MAX_ORDER_NR_PAGES	(1UL << MAX_PAGE_ORDER)
 #define MAX_FOLIO_ORDER		18
+static inline unsigned long find_last_bit(const unsigned long *bitmap,
+					  unsigned long bits)
+{
+	for (unsigned long bit = bits; bit--;) {
+		if (test_bit(bit, bitmap))
+			return bit;
+	}
+	return bits;
+}
+
 #define pageblock_order		9
 #define pageblock_nr_pages	(1UL << pageblock_order)
 #define pageblock_align(pfn)	ALIGN(pfn, pageblock_nr_pages)
@@ -302,12 +312,13 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define page_folio(page)	((struct folio *)((page) - (page)->back))
 #define virt_to_folio(virt)	page_folio(virt_to_page(virt))
 #define folio_pfn(folio)	page_to_pfn(&(folio)->page)
+#define folio_page(folio, n)	(&(folio)->page + (n))
 #define folio_order(folio)	((unsigned int)(folio)->page.order)
 #define folio_nr_pages(folio)	(1UL << folio_order(folio))
 #define folio_address(folio)	page_address(&(folio)->page)
 #define PageReserved(page)	((page)->reserved)
 #define __SetPageReserved(page)	((page)->reserved = true)
-#define page_zone(page)		pfn_to_nid(page_to_pfn(page))
+#define page_zone_id(page)	pfn_to_nid(page_to_pfn(page))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
 		if (pfn_to_online_page(pfn))
