@@ -12,9 +12,9 @@ What is measured:
     boot        instructions (10^9) until the kernel's line "Memory:", less
                 those of the cold boot before it
     init        the same, until the first program runs
-    preserve    of LUO, a folio: what the ioctl takes, and
-    retrieve    divided by the number of folios
-    finish
+    preserve    instructions a folio: what the ioctl of LUO takes, divided
+    retrieve    by the number of folios
+    finish      what the ioctl takes, with the file retrieved
     metadata    pages that are preserved beside those of the file
     *_one       instructions of one call of kho_*_folio(), median
     *_many      the same a folio, as memfd calls KHO for many folios
@@ -163,8 +163,8 @@ class Console:
         stamps = self.memory_lines, self.clock_offsets, self.first_lines
         if any(len(both) != 2 for both in stamps):
             return {}
-        values = {name: value if name in ("metadata", "runs")
-                  else value / self.case.folios
+        values = {name: value / self.case.folios
+                  if name in ("preserve", "retrieve") else value
                   for name, value in self.values.items()}
         first = [stamp - offset for stamp, offset in
                  zip(self.first_lines, self.clock_offsets)]

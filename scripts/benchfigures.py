@@ -85,7 +85,7 @@ def ratio_text(stock, ours):
     value = ratio(stock, ours)
     if value is None:
         return "-"
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.2g}"
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.5f}"
 
 
 def metrics_of(case):
@@ -128,8 +128,8 @@ def tables(results):
         yield ""
         yield machine.capitalize() + (
             ". Instructions a call." if metrics == CALLS else
-            ". boot, init: G instructions; metadata: pages; else "
-            "instructions a folio.")
+            ". boot, init: G instructions; preserve, retrieve: instructions a "
+            "folio; finish: instructions; metadata: pages.")
         yield from aligned(list(table_rows(results, selected, metrics)))
 
 
@@ -213,17 +213,17 @@ def targets(results):
                   if case.calls and not case.huge]
         shares = [share for share in shares if share is not None]
         yield Target(f"{name}, ratio to stock, 4 KiB pages",
-                     max(shares, default=None), 0.3333)
+                     max(shares, default=None), 1 / 3)
     slow = all_slower(results)
     yield Target("figures worse than stock", None if slow is None
                  else len(slow), 0, slow or [])
 
 
 def unit(metric):
-    if metric in BOOT + COLD:
-        return "G instructions"
-    return "pages" if metric == "metadata" else \
-        "runs" if metric == "runs" else "instructions a folio"
+    return {"boot": "G instructions", "init": "G instructions",
+            "cold_boot": "G instructions", "cold_init": "G instructions",
+            "finish": "instructions", "metadata": "pages", "runs": "runs",
+            }.get(metric, "instructions a folio")
 
 
 FIELDS = ("eager", "nodes", "calls", "huge", "fragmented", "folios",
@@ -302,24 +302,41 @@ def markdown(rows):
     return [rows[0], re.sub(r"[^|]+", " --- ", rows[0]), *rows[1:]]
 
 
-def readme_rows(results):
-    """What the README shows: the simplest machine, the usual pages."""
-    yield ("pages", "boot, stock", "ours", "preserve, stock", "ours",
-           "retrieve, stock", "ours")
+def with_ratio(results, case, metric):
+    both = [get(results, case, tree, metric) for tree in TREES]
+    return (*(number(metric, value) for value in both), ratio_text(*both))
+
+
+def readme_memfds(results):
+    """The simplest machine and the usual pages."""
+    metrics = ("boot", "preserve", "retrieve")
+    yield ("pages", *(head for metric in metrics
+                      for head in (f"{metric}, stock", "ours", "ratio")))
     for case in sorted(results):
-        if case != plain(case.folios, case.fragmented) or case.folios < 4096:
-            continue
-        cells = [number(metric, get(results, case, tree, metric))
-                 for metric in ("boot", "preserve", "retrieve")
-                 for tree in TREES]
-        yield (f"{case.folios:,} {case.layout()}", *cells)
+        if case == plain(case.folios, case.fragmented) and case.folios >= 1024:
+            yield (f"{case.folios:,} {case.layout()}",
+                   *(cell for metric in metrics
+                     for cell in with_ratio(results, case, metric)))
+
+
+def readme_calls(results):
+    yield "call, 4 KiB pages, contiguous", "stock", "ours", "ratio"
+    for case in sorted(results):
+        if case.calls and not (case.huge or case.fragmented or case.eager or
+                               case.nodes > 1):
+            for metric in CALLS:
+                yield metric, *with_ratio(results, case, metric)
 
 
 def readme_block(results, day, plot):
     return "\n".join([
         f"![Boot cost of preserved pages]({plot})", "",
-        f"Boot: 10^9 instructions; preserve and retrieve: instructions a page. "
-        f"Measured {day}.", "", *markdown(list(readme_rows(results)))]) + "\n"
+        f"Measured {day}. boot: 10^9 instructions, preserve and retrieve: "
+        "instructions a page.", "",
+        *markdown(list(readme_memfds(results))), "",
+        *markdown(list(readme_calls(results))), "", "```",
+        *(line for target in targets(results) for line in target.lines()),
+        "```"]) + "\n"
 
 
 def replace_block(text, block):

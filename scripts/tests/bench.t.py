@@ -28,7 +28,7 @@ MEMFD_LOG = """[    0.250000] Memory: 3000K/4000K available
 """
 MEMFD_VALUES = {
     "cold_boot": 0.25, "boot": 0.1, "cold_init": 0.35, "init": 0.26,
-    "preserve": 250, "retrieve": 500, "finish": 100, "metadata": 9, "runs": 5}
+    "preserve": 250, "retrieve": 500, "finish": 400, "metadata": 9, "runs": 5}
 CALLS_LOG = "".join(f"[    0.1] kho_bench: {name} {cycles} {calls}\n"
                     for name, cycles, calls in (
                         ("preserve_many", 400, 4), ("unpreserve_many", 200, 4),
