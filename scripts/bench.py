@@ -32,6 +32,7 @@ import os
 import pathlib
 import re
 import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -123,7 +124,7 @@ class Console:
 
     def __init__(self, case):
         self.case = case
-        self.values = {}
+        self.values = collections.defaultdict(list)
         self.memory_lines = []
         self.clock_offsets = []
         self.first_lines = []
@@ -141,22 +142,21 @@ class Console:
             self.clock_offsets.append(int(found[1]) / 1e9)
         found = CALL.search(line)
         if found:
-            self.values[found[1]] = int(found[2]) / int(found[3])
+            self.values[found[1]].append(int(found[2]) / int(found[3]))
         found = VALUE.match(khotest.result_line(line) or "")
         if found:
-            self.values[found[1]] = int(found[2])
+            self.values[found[1]].append(int(found[2]))
 
     def measured(self):
         """Metric -> value. Nothing if it is not complete."""
-        if self.case.calls:
-            wanted = figures.CALLS
-            values = dict(self.values)
-        else:
-            wanted = figures.MEMFD
-            values = self.memfd_values()
+        values = {name: statistics.median(found)
+                  for name, found in self.values.items()}
+        if not self.case.calls:
+            values = self.memfd_values(values)
+        wanted = figures.metrics_of(self.case)
         return {} if set(wanted) - set(values) else values
 
-    def memfd_values(self):
+    def memfd_values(self, values):
         """Before the line STABLE the kernel's clock follows its ticks, from
         one boot to the next within 0.0005 s. After it, it is that of the
         processor, and the line says how far ahead."""
@@ -165,7 +165,7 @@ class Console:
             return {}
         values = {name: value / self.case.folios
                   if name in ("preserve", "retrieve") else value
-                  for name, value in self.values.items()}
+                  for name, value in values.items()}
         first = [stamp - offset for stamp, offset in
                  zip(self.first_lines, self.clock_offsets)]
         for name, (cold, second) in (("boot", self.memory_lines),

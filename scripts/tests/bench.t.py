@@ -52,6 +52,9 @@ def without(log, text):
 
 
 def console_cases():
+    yield ("the median of several files counts", measured(
+        CASE, MEMFD_LOG + "[    0.8] khotest: # bench retrieve=2400\n" +
+        "[    0.8] khotest: # bench retrieve=99999\n")["retrieve"] == 600)
     yield "console of a memfd", measured(CASE, MEMFD_LOG) == MEMFD_VALUES
     yield "console of the module", measured(CALLS, CALLS_LOG) == CALLS_VALUES
     for text in ("preserve=", "retrieve=", "finish=", "metadata=",

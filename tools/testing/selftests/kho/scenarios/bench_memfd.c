@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One memfd goes through a kexec, and the calls of LUO are timed. For
- * scripts/bench.py, which says in /bench what the memfd is like, and runs the
+ * Memfds that are all alike go through a kexec, and the calls of LUO are timed.
+ * For scripts/bench.py, which says in /bench what they are like, and runs the
  * machine so that a nanosecond is an instruction. Results are lines
- * "bench NAME=VALUE".
+ * "bench NAME=VALUE", one for each call.
  *
  * needs run: by hand
  */
@@ -18,21 +18,23 @@
 
 #include "scenario.h"
 
-#define SESSION	"bench"
-#define TOKEN	1
+#define SESSION		"bench"
+#define MAX_FILES	16
 
-/* Below this the layout of a file cannot be told from what else is preserved */
+/* Below this the layout cannot be told from that of what else is preserved */
 #define MANY	64
 
 /**
- * struct bench - what the memfd is like
- * @folios: how many it has
+ * struct bench - what the memfds are like
+ * @files: how many there are
+ * @folios: how many each has
  * @huge: whether these are huge pages
  * @fragmented: whether every other one in memory belongs to another file,
  *	which is not preserved
- * @nodes: NUMA nodes that it is spread over
+ * @nodes: NUMA nodes that they are spread over
  */
 struct bench {
+	int files;
 	unsigned long folios;
 	int huge;
 	int fragmented;
@@ -46,16 +48,22 @@ static size_t folio_size(void)
 	return bench.huge ? MIB(2) : KIB(4);
 }
 
+static unsigned long all_folios(void)
+{
+	return bench.files * bench.folios;
+}
+
 static void read_parameters(void)
 {
 	char text[128];
 	int found;
 
 	read_file("/bench", text, sizeof(text));
-	found = sscanf(text, "folios=%lu huge=%d fragmented=%d nodes=%d",
-		       &bench.folios, &bench.huge, &bench.fragmented,
-		       &bench.nodes);
-	require(found == 4, "parameters in /bench: %s", text);
+	found = sscanf(text, "files=%d folios=%lu huge=%d fragmented=%d nodes=%d",
+		       &bench.files, &bench.folios, &bench.huge,
+		       &bench.fragmented, &bench.nodes);
+	require(found == 5 && bench.files <= MAX_FILES,
+		"parameters in /bench: %s", text);
 }
 
 /* tsc or, at first, tsc-early. No other clock of a PC is as fine. */
@@ -128,10 +136,14 @@ static __u64 *mark_in(char *area, unsigned long i)
 }
 
 /* Memory is handed out in the order in which it is touched first. */
-static void fill(int fd, int spacer)
+static int create_filled(void)
 {
-	char *area = map_file(fd), *between = spacer < 0 ? NULL : map_file(spacer);
+	char *area, *between = NULL;
+	int fd = create();
 
+	area = map_file(fd);
+	if (bench.fragmented)
+		between = map_file(create());
 	for (unsigned long i = 0; i < bench.folios; i++) {
 		*mark_in(area, i) = boot_seed() + i;
 		if (between)
@@ -140,6 +152,7 @@ static void fill(int fd, int spacer)
 	unmap_file(area);
 	if (between)
 		unmap_file(between);
+	return fd;
 }
 
 /*
@@ -178,42 +191,45 @@ static void set_policy(void)
 		use_huge_pages();
 }
 
-/* Metadata is all that is kept beside the file's own pages. */
+/* Metadata is all that is kept beside the files' own pages. */
 static void report_preserved(void)
 {
 	struct preserved found = count_preserved();
-	unsigned long pages = bench.folios * (folio_size() / KIB(4));
+	unsigned long pages = all_folios() * (folio_size() / KIB(4));
 
 	note("bench metadata=%llu", found.nodes + found.pages - pages);
 	note("bench runs=%llu", found.runs);
-	if (bench.folios < MANY)
+	if (all_folios() < MANY)
 		return;
-	check((found.runs > bench.folios * 9 / 10) == bench.fragmented,
-	      "%lu folios are preserved in %llu runs", bench.folios,
+	check((found.runs > all_folios() * 9 / 10) == bench.fragmented,
+	      "%lu folios are preserved in %llu runs", all_folios(),
 	      found.runs);
+}
+
+static void preserve(int session, int fd, __u64 token)
+{
+	__u64 started = start();
+	int ret = luo_preserve(session, fd, token);
+
+	report_cost("preserve", started);
+	check_result(ret, 0, "preserve");
+	close(fd);
 }
 
 static void before_kexec(void)
 {
-	int device, session, fd, spacer = -1, ret;
-	__u64 started;
+	int device, session, fds[MAX_FILES];
 
 	read_parameters();
 	check_clock();
 	set_policy();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
 	session = require_fd(luo_create(device, SESSION), "create session");
-	fd = create();
-	if (bench.fragmented)
-		spacer = create();
-	fill(fd, spacer);
-
-	started = start();
-	ret = luo_preserve(session, fd, TOKEN);
-	report_cost("preserve", started);
-	check_result(ret, 0, "preserve");
+	for (int i = 0; i < bench.files; i++)
+		fds[i] = create_filled();
+	for (int i = 0; i < bench.files; i++)
+		preserve(session, fds[i], i);
 	report_preserved();
-	close(fd);
 }
 
 static void verify(int fd)
@@ -228,21 +244,27 @@ static void verify(int fd)
 	      bench.folios);
 }
 
+static void retrieve(int session, __u64 token)
+{
+	__u64 started = start();
+	int fd = luo_retrieve_fd(session, token);
+
+	report_cost("retrieve", started);
+	require_fd(fd, "retrieve file");
+	verify(fd);
+}
+
 static void after_kexec(void)
 {
-	int device, session, fd, ret;
+	int device, session, ret;
 	__u64 started;
 
 	read_parameters();
 	check_clock();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
 	session = require_fd(luo_retrieve(device, SESSION), "retrieve session");
-
-	started = start();
-	fd = luo_retrieve_fd(session, TOKEN);
-	report_cost("retrieve", started);
-	require_fd(fd, "retrieve file");
-	verify(fd);
+	for (int i = 0; i < bench.files; i++)
+		retrieve(session, i);
 
 	started = start();
 	ret = luo_finish(session);
