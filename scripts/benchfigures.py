@@ -99,6 +99,8 @@ def ratio_text(stock, ours):
     value = ratio(stock, ours)
     if value is None:
         return "-"
+    if value < 0:
+        return "< 0"
     return f"{value:.3f}" if value >= 0.1 else f"{value:.5f}"
 
 
@@ -277,11 +279,12 @@ def read_csv(path):
 
 
 def series(results, tree, fragmented):
-    """Points of a line in the plot; a cost of nothing has no logarithm."""
-    points = [(case.folios, get(results, case, tree, "boot"))
+    """Points of a line in the plot. A cost of nothing has no logarithm: what
+    cannot be told from it lies on the bottom line."""
+    points = [(case.files() * case.folios, get(results, case, tree, "boot"))
               for case in sorted(results)
               if case == plain(case.folios, fragmented)]
-    return [(x, y) for x, y in points if y is not None and y > 0]
+    return [(x, max(y, BOOT_RESOLUTION)) for x, y in points if y is not None]
 
 
 def gnuplot_script(results, output):
@@ -292,10 +295,11 @@ def gnuplot_script(results, output):
     script = [
         "set terminal svg size 800,560 background '#ffffff'",
         f"set output '{output}'",
-        "set logscale xy", "set format y '10^{%T}'", "set grid", "set key left",
-        "set xlabel 'preserved pages of 4 KiB'",
-        "set ylabel 'boot cost, 10^9 instructions'",
-        "set yrange [0.0001:*]",
+        "set logscale xy", "set format xy '10^{%T}'", "set grid",
+        "set key left", "set xlabel 'preserved pages of 4 KiB'",
+        "set ylabel 'boot cost, 10^9 instructions "
+        f"({BOOT_RESOLUTION} or less at the bottom)'",
+        f"set yrange [{BOOT_RESOLUTION}:*]",
     ]
     for i, (_, points) in enumerate(lines):
         script += [f"$line{i} << EOD", *(f"{x} {y}" for x, y in points), "EOD"]

@@ -144,8 +144,9 @@ def output_cases(directory):
     yield "the table does not invent figures of stock", \
         lines.count("stock") == 2 and lines.count("ours") == 3
     script = figures.gnuplot_script(results, "x.svg")
-    yield "the plot leaves out what has no logarithm", \
-        "65536 97.39" in script and "-0.0004" not in script
+    yield "the plot has a place for what has no logarithm", \
+        "65536 97.39" in script and "\n9 0.0005\n" in script
+    yield "a ratio of less than nothing", figures.ratio_text(1, -1) == "< 0"
     yield "no plot of nothing", figures.gnuplot_script({}, "x.svg") == ""
 
 
