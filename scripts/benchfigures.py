@@ -67,9 +67,10 @@ class Case:
                 f"{self.page()} {self.layout()}, {self.machine()}")
 
     def memory(self):
-        """Bytes. The files, what lies between their pages, two gigabytes."""
-        size = self.files() * self.file_size()
-        return max(3 * GIB, size * (2 if self.fragmented else 1) + 2 * GIB)
+        """Bytes. With less to spare the kernel would put pages into scratch
+        memory, and have to move them when they are preserved."""
+        size = self.files() * self.file_size() * (2 if self.fragmented else 1)
+        return max(3 * GIB, size * 3 // 2 + GIB)
 
     def parameters(self):
         if self.calls:
