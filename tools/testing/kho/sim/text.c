@@ -229,3 +229,11 @@ int kstrtouint(const char *from, unsigned int base, unsigned int *val)
 	*val = strtoul(from, &end, base);
 	return *from && !*end ? 0 : -EINVAL;
 }
+
+/* All that is needed of lib/bitmap.c */
+void __bitmap_or(unsigned long *dst, const unsigned long *a,
+		 const unsigned long *b, int bits)
+{
+	for (int word = 0; word < bits / BITS_PER_LONG; word++)
+		dst[word] = a[word] | b[word];
+}
