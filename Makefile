@@ -18,17 +18,18 @@ endif
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 help:
-	@echo 'make demo     a live update in a virtual machine: preserve, kexec, verify'
-	@echo 'make test     every test layer; the last line sums them up'
-	@echo 'make check    the static layer alone: checkpatch, W=1, sparse, kernel-doc'
-	@echo 'make kunit    the KUnit suites alone'
-	@echo 'make vm-test  the scenarios in virtual machines alone'
-	@echo 'make bench    measure a live update in instructions, against stock'
-	@echo 'make fuzz     fuzz each reader for SECONDS=n, by default 60'
-	@echo 'make base     fetch the base tree, Linux 7.3.y, into build/base'
-	@echo 'make tree     lay our files and patches over it, in build/linux'
-	@echo 'make kernel   build our kernel for the virtual machines'
-	@echo 'make clean    remove what was built, not the base tree and the caches'
+	@echo 'make demo        a live update in a virtual machine: preserve, kexec, verify'
+	@echo 'make test        every test layer; the last line sums them up'
+	@echo 'make check       the static layer alone: checkpatch, W=1, sparse, kernel-doc'
+	@echo 'make kunit       the KUnit suites alone'
+	@echo 'make vm-test     the scenarios in virtual machines alone'
+	@echo 'make bench       measure a live update in instructions, against stock'
+	@echo 'make fuzz        fuzz each reader for SECONDS=n, by default 60'
+	@echo 'make base        fetch the base tree, Linux 7.3.y, into build/base'
+	@echo 'make tree        lay our files and patches over it, in build/linux'
+	@echo 'make kernel      build our kernel for the virtual machines'
+	@echo 'make kho-compat  build the command that compares kernel images'
+	@echo 'make clean       remove what was built, not the base tree and the caches'
 	@echo
 	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
 	@echo 'ARCH=arm64      instead of x86_64'
@@ -37,7 +38,7 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
-base tree check demo test bench:
+base tree check demo test bench kho-compat:
 	@scripts/$@.sh
 
 kernel:
@@ -56,6 +57,6 @@ fuzz:
 clean:
 	rm -rf build/linux build/linux.* build/stage build/stage.* \
 		build/kernels build/kunit build/check build/guest \
-		build/results build/logs build/userspace build/fuzz
+		build/results build/logs build/userspace build/fuzz build/kho-compat
 
-.PHONY: help base tree kernel demo test check kunit vm-test bench clean fuzz
+.PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz clean

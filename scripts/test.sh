@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# test.sh [LAYER...]: runs the test layers named, or all: scripts, static,
+# test.sh [LAYER...]: runs the test layers named, or all: scripts, tools, static,
 # memblock, userspace, kunit, vm, vm-debug, base-selftests. ARCH=arm64 in the
 # environment for another machine.
 #
@@ -41,6 +41,11 @@ script_tests()
 	return $worst
 }
 
+tool_tests()
+{
+	"$top/scripts/kho-compat.sh" test >"$results/tools.tap"
+}
+
 static_checks()
 {
 	"$top/scripts/check.sh" >"$results/static.tap"
@@ -56,13 +61,14 @@ userspace_tests()
 	"$top/scripts/userspace.sh" test >"$results/userspace.tap"
 }
 
-wanted=${*:-scripts static memblock userspace kunit vm vm-debug base-selftests}
+wanted=${*:-scripts tools static memblock userspace kunit vm vm-debug base-selftests}
 need python3 python3
 lock test
 mkdir -p "$results"
 : >"$results/totals"
 
 layer scripts scripts.tap script_tests
+layer tools tools.tap tool_tests
 layer static static.tap static_checks
 layer memblock memblock.tap memblock_simulator
 layer userspace userspace.tap userspace_tests

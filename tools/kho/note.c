@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The KHO note of a kernel image: found and checked by the rules of
+ * linux/kho/abi/image.h, which the running kernel applies to an image that is
+ * being loaded. Nothing in the image is trusted.
+ *
+ * What kind of file the image is does not matter here, see image.c.
+ */
+#include <ctype.h>
+#include <endian.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "note.h"
+
+bool explain(struct reason *why, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+
+	return false;
+}
+
+static size_t note_size(const struct kho_image_note *note)
+{
+	return sizeof(*note) + le32toh(note->nr) * sizeof(note->entries[0]);
+}
+
+static uint32_t sum_of_words(const void *start, size_t size)
+{
+	const uint32_t *words = start;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		sum += le32toh(words[i]);
+
+	return sum;
+}
+
+/*
+ * The kernel takes any characters. Here names go to terminals and into JSON,
+ * so a forged one must not bring quotes or control characters.
+ */
+static bool name_is_valid(const struct kho_image_entry *entry)
+{
+	size_t len = strnlen(entry->name, sizeof(entry->name));
+
+	for (size_t i = 0; i < len; i++) {
+		if (!isalnum((unsigned char)entry->name[i]) &&
+		    !strchr("_-.,+", entry->name[i]))
+			return false;
+	}
+
+	for (size_t i = len; i < sizeof(entry->name); i++) {
+		if (entry->name[i])
+			return false;
+	}
+
+	return len && len < sizeof(entry->name);
+}
+
+static bool check_entry(const struct kho_image_note *note, unsigned int i,
+			struct reason *why)
+{
+	const struct kho_image_entry *entry = &note->entries[i];
+	uint32_t min_version = le32toh(entry->min_version);
+	uint32_t version = le32toh(entry->version);
+
+	if (!name_is_valid(entry))
+		return explain(why, "entry %u of the KHO note has no valid name", i);
+
+	for (unsigned int other = 0; other < i; other++) {
+		if (!strcmp(note->entries[other].name, entry->name))
+			return explain(why, "the KHO note names %s twice",
+				       entry->name);
+	}
+
+	if (!min_version || min_version > version)
+		return explain(why, "the KHO note has versions %u to %u of %s",
+			       min_version, version, entry->name);
+
+	return true;
+}
+
+/* @size: bytes from the note to the end of the image */
+static bool check_note(const struct kho_image_note *note, size_t size,
+		       struct reason *why)
+{
+	uint32_t sum;
+
+	if (size < sizeof(*note))
+		return explain(why, "the file ends within its KHO note");
+
+	if (le32toh(note->version) != KHO_IMAGE_NOTE_VERSION)
+		return explain(why, "the KHO note has version %u, expected %u",
+			       le32toh(note->version), KHO_IMAGE_NOTE_VERSION);
+
+	if (le32toh(note->nr) > KHO_IMAGE_NOTE_MAX_ENTRIES)
+		return explain(why, "the KHO note claims %u entries, expected at most %u",
+			       le32toh(note->nr), KHO_IMAGE_NOTE_MAX_ENTRIES);
+
+	if (size < note_size(note))
+		return explain(why, "the file ends within its KHO note");
+
+	sum = sum_of_words(note, note_size(note));
+	if (sum)
+		return explain(why, "the words of the KHO note add up to 0x%x, expected 0",
+			       sum);
+
+	for (unsigned int i = 0; i < le32toh(note->nr); i++) {
+		if (!check_entry(note, i, why))
+			return false;
+	}
+
+	return true;
+}
+
+static void decode_note(const struct kho_image_note *note, struct kernel *kernel)
+{
+	kernel->page_shift = le32toh(note->page_shift);
+	kernel->kho_on = le32toh(note->flags) & KHO_IMAGE_NOTE_KHO_ON;
+	kernel->liveupdate = le32toh(note->flags) & KHO_IMAGE_NOTE_LIVEUPDATE;
+	kernel->nr = le32toh(note->nr);
+
+	for (unsigned int i = 0; i < kernel->nr; i++) {
+		kernel->components[i] = note->entries[i];
+		kernel->components[i].min_version =
+			le32toh(note->entries[i].min_version);
+		kernel->components[i].version = le32toh(note->entries[i].version);
+	}
+}
+
+static bool same_notes(const struct kho_image_note *a,
+		       const struct kho_image_note *b)
+{
+	return note_size(a) == note_size(b) && !memcmp(a, b, note_size(a));
+}
+
+bool note_find(const void *image, size_t size, struct kernel *kernel,
+	       struct reason *why)
+{
+	static const char magic[] = KHO_IMAGE_NOTE_MAGIC;
+	const struct kho_image_note *found = NULL;
+
+	for (size_t at = 0; at < size && size - at >= sizeof(magic);
+	     at += KHO_IMAGE_NOTE_ALIGN) {
+		const struct kho_image_note *note = image + at;
+
+		if (memcmp(note->magic, magic, sizeof(magic)))
+			continue;
+		if (!check_note(note, size - at, why))
+			return false;
+		if (found && !same_notes(found, note))
+			return explain(why, "there are KHO notes that differ");
+		found = note;
+	}
+
+	if (!found)
+		return explain(why, "there is no KHO note: stock Linux, or without KHO");
+
+	decode_note(found, kernel);
+	return true;
+}
