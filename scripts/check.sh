@@ -68,7 +68,7 @@ unexpected_style()
 {
 	grep -vE -e '^include/linux/kho/block.h:.*MACRO_ARG_REUSE.*_entry_size' \
 		-e '^kernel/liveupdate/kho_(components|note|compat|sysfs)\..*(COMPLEX_MACRO|MACRO_ARG)' \
-		-e '^tools/testing/kho/fuzz/fuzz.h:.*CAMELCASE.*<LLVMFuzzer' || :
+		-e '^tools/(testing/kho/fuzz/fuzz.h|kho/tests/fuzz-image.c):.*CAMELCASE.*<LLVMFuzzer' || :
 }
 
 # Handlers of LUO have compatible strings that are in no device tree. The macros
