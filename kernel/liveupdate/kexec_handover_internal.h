@@ -60,9 +60,6 @@ extern struct kho_component memblock_kho_component;
 extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
 
-/* kho_note.c; for the check of the next image, and for its tests */
-extern const struct kho_image_note kho_image_note;
-
 /* kho_image.c; for the core and sysfs, and for tests */
 enum kho_check_mode {
 	KHO_CHECK_ENFORCE,

@@ -17,6 +17,7 @@
 #include <linux/kho/abi/memfd.h>
 #include <linux/kho/abi/radix_tree.h>
 #include <linux/kho/abi/vmalloc.h>
+#include <linux/kho/image.h>
 
 #include <asm/page.h>
 

@@ -12,6 +12,9 @@
 
 struct kimage;
 
+/* Of this kernel, in kho_note.c */
+extern const struct kho_image_note kho_image_note;
+
 /**
  * enum kho_next_known - what is known about the kernel in an image
  * @KHO_NEXT_BARE: the image was loaded without a handover.

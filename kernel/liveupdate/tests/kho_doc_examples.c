@@ -449,11 +449,13 @@ static int node_restore(phys_addr_t phys, void *data)
 
 static int keys_read(unsigned long first, const unsigned long *bitmap, void *data)
 {
-	unsigned long bit;
+	unsigned long bit, key;
 	u64 *sum = data;
 
-	for_each_set_bit(bit, bitmap, KHO_RADIX_BITMAP_KEYS)
-		*sum += first + bit;
+	for_each_set_bit(bit, bitmap, KHO_RADIX_BITMAP_KEYS) {
+		key = first + bit;
+		*sum += key;
+	}
 	return 0;
 }
 

@@ -244,7 +244,7 @@ static void verify(int fd)
 	      bench.folios);
 }
 
-static void retrieve(int session, __u64 token)
+static void time_retrieve(int session, __u64 token)
 {
 	__u64 started = start();
 	int fd = luo_retrieve_fd(session, token);
@@ -264,7 +264,7 @@ static void after_kexec(void)
 	device = require_fd(luo_device(), "open /dev/liveupdate");
 	session = require_fd(luo_retrieve(device, SESSION), "retrieve session");
 	for (int i = 0; i < bench.files; i++)
-		retrieve(session, i);
+		time_retrieve(session, i);
 
 	started = start();
 	ret = luo_finish(session);
