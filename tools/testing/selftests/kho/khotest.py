@@ -91,6 +91,20 @@ def guest(arch):
     return output / "khotest"
 
 
+@functools.cache
+def kho_compat(arch):
+    """Build the command for the guest. As for guest()."""
+    output = BUILD / "guest" / arch / "kho-compat"
+    output.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["make", "-s", "-C", str(TOP / "tools/kho"), f"OUTPUT={output}/",
+         f"CC={require_tools(arch)}", "LDFLAGS=-static"],
+        stdout=sys.stderr, check=False)
+    if done.returncode:
+        sys.exit(f"kho: building kho-compat for {arch} failed")
+    return output / "kho-compat"
+
+
 def cpio_record(number, name, mode, data=b"", device=(0, 0)):
     """One member of a "newc" archive, the format that initramfs takes."""
     fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, *device,

@@ -188,6 +188,7 @@ class Runner:
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
         khotest.guest(self.arch)
+        khotest.kho_compat(self.arch)
 
     def image(self, name):
         """--kernel names another tree, or an image, to use as ours."""
@@ -221,6 +222,7 @@ class Runner:
             self.arch, scenario.name, images, directory,
             str(self.logs / f"{scenario.name}.log"), seed=self.seed,
             cmdline=f"{self.config.cmdline} {scenario.cmdline}",
+            files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.memory(scenario),
             smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
 

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-compat and the kernel agree on every image, with the same command line:
+ * on what next/status says once it is loaded, and on whether it is loaded at all
+ * while something is in use.
+ *
+ * needs memory: 1G
+ * needs cmdline: initcall_blacklist=test_kho_init
+ * needs kernels: ours stock ours:drop ours:sum=1 ours:version=2 ours:duplicate
+ * needs kernels: ours:duplicate,radix=2-3 ours:page-shift=16
+ * needs kernels: ours:flags=0 ours:flags=1 ours:flags=3
+ * needs kernels: ours:radix=2-3 ours:vmalloc=2-3 ours:block=- ours:memblock=-
+ * needs kernels: ours:luo=6-7 ours:memfd=3-4 ours:memfd=1-1 ours:memfd=1-9
+ * needs kernels: ours:memfd=-
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scenario.h"
+
+#define IMAGES	"/kernels/"
+
+/* The exit status of kho-compat */
+enum verdict { COMPATIBLE, INCOMPATIBLE, UNKNOWN };
+
+static const struct memfile file = {
+	.name = "file", .token = 1, .size = MIB(2),
+};
+
+static int kho_compat(const char *command, const char *from, const char *to)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+		execl("/bin/kho-compat", "kho-compat", command, from, to, NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int check_running(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), IMAGES "%s", name);
+	return kho_compat("check", "running", path);
+}
+
+static enum verdict kernel_says(void)
+{
+	const char *status = kho_says("next/status");
+
+	if (!strcmp(status, "compatible"))
+		return COMPATIBLE;
+	if (!strcmp(status, "incompatible"))
+		return INCOMPATIBLE;
+	return UNKNOWN;
+}
+
+/* Everything counts. Any image can be loaded, and the kernel judges it. */
+static void unused(const char *name)
+{
+	enum verdict verdict;
+
+	check_result(load_kernel(name, ""), 0, "nothing in use: load %s", name);
+	verdict = kernel_says();
+	check(check_running(name) == (int)verdict,
+	      "nothing in use: check agrees that %s is %s", name,
+	      kho_says("next/status"));
+	check(kho_compat("status", NULL, NULL) == (int)verdict, "so does status");
+}
+
+/* What is refused is one of which nothing is known only in strict mode. */
+static void in_use(const char *name)
+{
+	int verdict = check_running(name);
+
+	set_kho_check("enforce");
+	check_result(load_kernel(name, ""),
+		     verdict == INCOMPATIBLE ? -EPROTONOSUPPORT : 0,
+		     "in use, enforce: load %s, says check", name);
+	set_kho_check("strict");
+	check_result(load_kernel(name, ""),
+		     verdict == COMPATIBLE ? 0 : -EPROTONOSUPPORT,
+		     "in use, strict: load %s, says check", name);
+}
+
+static void each_image(void (*test)(const char *name))
+{
+	DIR *images = opendir(IMAGES);
+	struct dirent *entry;
+
+	require(images, "open " IMAGES);
+	while ((entry = readdir(images))) {
+		if (entry->d_name[0] != '.')
+			test(entry->d_name);
+	}
+	closedir(images);
+}
+
+static void first(void)
+{
+	int device = require_fd(luo_device(), "open /dev/liveupdate");
+	int session;
+
+	check(kho_compat("status", NULL, NULL) == UNKNOWN,
+	      "status: no image is loaded");
+	each_image(unused);
+
+	session = require_fd(luo_create(device, "vm"), "create session");
+	memfiles_preserve(session, &file, 1);
+	each_image(in_use);
+
+	/* The next kernel's command line is not for kho-compat to know */
+	check_result(load_kernel("ours", ""), 0, "load a good image");
+	check(kho_compat("status", NULL, NULL) == COMPATIBLE, "status agrees");
+	check_result(load_bare(), 0, "load one without a handover");
+	check(kho_compat("status", NULL, NULL) == INCOMPATIBLE, "status agrees");
+	close(session);
+	check_result(load_kernel("ours", "kho=off"), 0, "load it with kho=off");
+	check(kho_compat("status", NULL, NULL) == INCOMPATIBLE, "status agrees");
+	check_result(unload(), 0, "unload");
+	check(kho_compat("status", NULL, NULL) == UNKNOWN, "status agrees");
+}
+
+SCENARIO(image_tool, { first });
