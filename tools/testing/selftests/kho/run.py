@@ -53,8 +53,10 @@ class Config:
 DEBUG = str(khotest.TOP / "scripts/configs/debug.config")
 CONFIGS = {
     "vm": Config("vm", []),
+    # Of what boot allocates, shadow memory is an eighth of all: twice as much
+    # for scratch, low and on each node, would leave nothing.
     "debug": Config("vm-debug", [DEBUG], memory=3, deadline=4,
-                    cmdline="page_poison=1"),
+                    cmdline="page_poison=1 kho_scratch=100%"),
 }
 
 
