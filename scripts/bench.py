@@ -15,6 +15,7 @@ What is measured:
     preserve    instructions a folio: what the ioctl of LUO takes, divided
     retrieve    by the number of folios
     finish      what the ioctl takes, with the file retrieved
+    discard     instructions a folio: finish, with the file not retrieved
     metadata    pages that are preserved beside those of the file
     *_one       instructions of one call of kho_*_folio(), median
     *_many      the same a folio, as memfd calls KHO for many folios
@@ -92,22 +93,25 @@ SIZES_QUICK = {
     ("4K", "fragmented"): ([256, 1024, 4096], [65536, 131072]),
     ("2M", "fragmented"): ([64], []),
 }
-CALL_SIZES = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 2048,
-              ("2M", "contiguous"): 32}
+SIZES_LEFT = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 4096,
+              ("2M", "contiguous"): 64}
+SIZES_MODULE = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 2048,
+                ("2M", "contiguous"): 32}
 
 
 def machine_cases(eager, nodes, sizes):
+    wanted = [("file", what, *folios) for what, folios in sizes.items()]
+    wanted += [(kind, what, [folios], [])
+               for kind, table in (("left", SIZES_LEFT),
+                                   ("module", SIZES_MODULE))
+               for what, folios in table.items()]
     found = []
-    for (page, layout), (both, ours) in sizes.items():
-        kind = (page == "2M", layout == "fragmented")
+    for kind, (page, layout), both, ours in wanted:
         for folios in both + ours:
-            case = figures.Case(eager, nodes, False, *kind, folios)
+            case = figures.Case(eager, nodes, kind, page == "2M",
+                                layout == "fragmented", folios)
             found += [(tree, case) for tree in figures.TREES
                       if tree == "ours" or folios in both]
-    for (page, layout), folios in CALL_SIZES.items():
-        case = figures.Case(eager, nodes, True, page == "2M",
-                    layout == "fragmented", folios)
-        found += [(tree, case) for tree in figures.TREES]
     return found
 
 
@@ -151,9 +155,9 @@ class Console:
         """Metric -> value. Nothing if it is not complete."""
         values = {name: statistics.median(found)
                   for name, found in self.values.items()}
-        if not self.case.calls:
+        if self.case.kind != "module":
             values = self.memfd_values(values)
-        wanted = figures.metrics_of(self.case)
+        wanted = figures.METRICS[self.case.kind]
         return {} if set(wanted) - set(values) else values
 
     def memfd_values(self, values):
@@ -164,7 +168,7 @@ class Console:
         if any(len(both) != 2 for both in stamps):
             return {}
         values = {name: value / self.case.folios
-                  if name in ("preserve", "retrieve") else value
+                  if name in ("preserve", "retrieve", "discard") else value
                   for name, value in values.items()}
         first = [stamp - offset for stamp, offset in
                  zip(self.first_lines, self.clock_offsets)]
@@ -184,12 +188,12 @@ def measure(tree, case):
     """(metric -> value, reasons why not)"""
     logs = RESULTS / "bench"
     logs.mkdir(parents=True, exist_ok=True)
-    scenario = "bench_calls" if case.calls else "bench_memfd"
-    name = "-".join(str(int(value)) for value in dataclasses.astuple(case))
-    log = logs / f"{tree}-{scenario}-{name}.log"
+    scenario = "bench_calls" if case.kind == "module" else "bench_memfd"
+    name = "-".join(str(value) for value in dataclasses.astuple(case))
+    log = logs / f"{tree}-{name}.log"
     built = kernel_directory(tree, case)
     files = {"bench": case.parameters().encode()}
-    if case.calls:
+    if case.kind == "module":
         files["kho_bench.ko"] = built / "bench/kho_bench.ko"
     console = Console(case)
     with tempfile.TemporaryDirectory(prefix="kho-") as directory:
@@ -247,7 +251,7 @@ class Run:
 
 def brief(values):
     return ", ".join(f"{name} {figures.number(name, values[name])}"
-                     for name in ("boot", "preserve", "retrieve",
+                     for name in ("boot", "preserve", "retrieve", "discard",
                                   "preserve_many", "restore_many")
                      if name in values)
 

@@ -17,10 +17,25 @@ BEGIN = "<!-- begin: scripts/bench.sh --readme -->\n"
 END = "<!-- end: scripts/bench.sh --readme -->\n"
 
 BOOT = ("boot", "init")
-MEMFD = (*BOOT, "preserve", "retrieve", "finish", "metadata")
-CALLS = tuple(f"{call}_{way}" for way in ("many", "one")
-              for call in ("preserve", "unpreserve", "restore"))
 COLD = ("cold_boot", "cold_init")
+
+# What a case is about: a file that is retrieved, one that is left to finish, or
+# the module that calls KHO; and what is measured. Tables are in this order.
+METRICS = {
+    "file": (*BOOT, "preserve", "retrieve", "finish", "metadata"),
+    "left": ("discard",),
+    "module": tuple(f"{call}_{way}" for way in ("many", "one")
+                    for call in ("preserve", "unpreserve", "restore")),
+}
+
+KINDS = {"file": "memfd", "left": "memfd that is not retrieved",
+         "module": "calls"}
+UNITS = {
+    "file": "boot, init: G instructions; preserve, retrieve: instructions a "
+            "folio; finish: instructions; metadata: pages",
+    "left": "instructions a folio",
+    "module": "instructions a call",
+}
 
 # Nothing may be slower than stock by more than this part of it; boots are not
 # compared any finer than the kernel's clock allows, see bench.py (G).
@@ -31,10 +46,10 @@ BOOT_RESOLUTION = 0.0005
 @dataclasses.dataclass(frozen=True, order=True)
 class Case:
     """What is preserved, and in which machine. eager: all struct pages are
-    initialized at once, not deferred. calls: the module calls KHO, not LUO."""
+    initialized at once, not deferred. kind: one of METRICS."""
     eager: bool
     nodes: int
-    calls: bool
+    kind: str
     huge: bool
     fragmented: bool
     folios: int
@@ -53,7 +68,7 @@ class Case:
         """The cost of a small file depends on chance, such as the state of an
         allocator: it is the median of some."""
         few = self.folios <= 64 and self.file_size() <= 16 << 20
-        return 9 if few and not self.calls else 1
+        return 9 if few and self.kind == "file" else 1
 
     def file_size(self):
         return self.folios << (21 if self.huge else 12)
@@ -63,8 +78,8 @@ class Case:
             f"{self.folios:,}"
 
     def label(self):
-        return (f"{'calls' if self.calls else 'memfd'}, {self.size_text()} "
-                f"{self.page()} {self.layout()}, {self.machine()}")
+        return (f"{KINDS[self.kind]}, {self.size_text()} {self.page()} "
+                f"{self.layout()}, {self.machine()}")
 
     def memory(self):
         """Bytes. With less to spare the kernel would put pages into scratch
@@ -73,11 +88,11 @@ class Case:
         return max(3 * GIB, size * 3 // 2 + GIB)
 
     def parameters(self):
-        if self.calls:
+        if self.kind == "module":
             return (f"nr={self.folios} order={9 if self.huge else 0} "
                     f"fragmented={int(self.fragmented)}")
         return (f"files={self.files()} folios={self.folios} "
-                f"huge={int(self.huge)} "
+                f"retrieve={int(self.kind == 'file')} huge={int(self.huge)} "
                 f"fragmented={int(self.fragmented)} nodes={self.nodes}")
 
 
@@ -103,10 +118,6 @@ def ratio_text(stock, ours):
     if value < 0:
         return "< 0"
     return f"{value:.3f}" if value >= 0.1 else f"{value:.5f}"
-
-
-def metrics_of(case):
-    return CALLS if case.calls else MEMFD
 
 
 def get(results, case, tree, metric):
@@ -137,17 +148,14 @@ def table_rows(results, selected, metrics):
 
 
 def tables(results):
-    """Lines: for each machine, memfds and then calls."""
+    """Lines: for each machine, one table of each kind."""
     groups = collections.defaultdict(list)
     for case in sorted(results):
-        groups[case.machine(), metrics_of(case)].append(case)
-    for (machine, metrics), selected in groups.items():
+        groups[case.machine(), case.kind].append(case)
+    for (machine, kind), selected in groups.items():
         yield ""
-        yield machine.capitalize() + (
-            ". Instructions a call." if metrics == CALLS else
-            ". boot, init: G instructions; preserve, retrieve: instructions a "
-            "folio; finish: instructions; metadata: pages.")
-        yield from aligned(list(table_rows(results, selected, metrics)))
+        yield f"{machine}, {KINDS[kind]}; {UNITS[kind]}"
+        yield from aligned(list(table_rows(results, selected, METRICS[kind])))
 
 
 def slower(case, metric, stock, ours):
@@ -171,14 +179,14 @@ def all_slower(results):
         stock, ours = (results[case][tree] for tree in TREES)
         found += [f"{metric}: {number(metric, ours[metric])}, stock "
                   f"{number(metric, stock[metric])}: {case.label()}"
-                  for metric in metrics_of(case)
+                  for metric in METRICS[case.kind]
                   if slower(case, metric, stock, ours)]
     return found
 
 
 def plain(folios, fragmented):
     """A case that a target speaks of: 4 KiB pages in the simplest machine."""
-    return Case(False, 1, False, False, fragmented, folios)
+    return Case(False, 1, "file", False, fragmented, folios)
 
 
 @dataclasses.dataclass
@@ -227,7 +235,7 @@ def targets(results):
     for name in ("preserve_many", "restore_many"):
         shares = [ratio(*(get(results, case, tree, name) for tree in TREES))
                   for case in sorted(results)
-                  if case.calls and not case.huge]
+                  if case.kind == "module" and not case.huge]
         shares = [share for share in shares if share is not None]
         yield Target(f"{name}, ratio to stock, 4 KiB pages",
                      max(shares, default=None), 1 / 3)
@@ -243,7 +251,7 @@ def unit(metric):
             }.get(metric, "instructions a folio")
 
 
-FIELDS = ("eager", "nodes", "calls", "huge", "fragmented", "folios",
+FIELDS = ("eager", "nodes", "kind", "huge", "fragmented", "folios",
           "metric", "unit", *TREES, "ratio")
 
 
@@ -270,7 +278,7 @@ def read_csv(path):
     with open(path, encoding="utf-8", newline="") as rows:
         for row in csv.DictReader(rows):
             case = Case(row["eager"] == "1", int(row["nodes"]),
-                        row["calls"] == "1", row["huge"] == "1",
+                        row["kind"], row["huge"] == "1",
                         row["fragmented"] == "1", int(row["folios"]))
             for tree in TREES:
                 if row[tree]:
@@ -341,9 +349,8 @@ def readme_memfds(results):
 def readme_calls(results):
     yield "call, 4 KiB pages, contiguous", "stock", "ours", "ratio"
     for case in sorted(results):
-        if case.calls and not (case.huge or case.fragmented or case.eager or
-                               case.nodes > 1):
-            for metric in CALLS:
+        if case == Case(False, 1, "module", False, False, case.folios):
+            for metric in METRICS[case.kind]:
                 yield metric, *with_ratio(results, case, metric)
 
 

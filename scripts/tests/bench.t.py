@@ -12,8 +12,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import bench  # noqa: E402
 import benchfigures as figures  # noqa: E402
 
-CASE = figures.Case(False, 1, False, False, True, 4)
-CALLS = figures.Case(False, 1, True, False, False, 4)
+CASE = figures.Case(False, 1, "file", False, True, 4)
+LEFT = figures.Case(False, 1, "left", False, True, 4)
+MODULE = figures.Case(False, 1, "module", False, False, 4)
 MEMFD_LOG = """[    0.250000] Memory: 3000K/4000K available
 [    0.300000] sched_clock: Marking stable (9, -9)->(8, 50000000)
 [    0.400000] khotest: # bench_memfd, boot 1 of 2, kernel ours
@@ -34,6 +35,7 @@ CALLS_LOG = "".join(f"[    0.1] kho_bench: {name} {cycles} {calls}\n"
                         ("preserve_many", 400, 4), ("unpreserve_many", 200, 4),
                         ("preserve_one", 160, 1), ("unpreserve_one", 150, 1),
                         ("restore_many", 40, 4), ("restore_one", 280, 1)))
+MODULE_METRICS = figures.METRICS["module"]
 CALLS_VALUES = {"preserve_many": 100, "unpreserve_many": 50,
                 "preserve_one": 160, "unpreserve_one": 150,
                 "restore_many": 10, "restore_one": 280}
@@ -56,17 +58,20 @@ def console_cases():
         CASE, MEMFD_LOG + "[    0.8] khotest: # bench retrieve=2400\n" +
         "[    0.8] khotest: # bench retrieve=99999\n")["retrieve"] == 600)
     yield "console of a memfd", measured(CASE, MEMFD_LOG) == MEMFD_VALUES
-    yield "console of the module", measured(CALLS, CALLS_LOG) == CALLS_VALUES
+    left = without(MEMFD_LOG, "retrieve=").replace("finish=", "discard=")
+    yield ("console of a memfd that is not retrieved",
+           measured(LEFT, left)["discard"] == 100)
+    yield "console of the module", measured(MODULE, CALLS_LOG) == CALLS_VALUES
     for text in ("preserve=", "retrieve=", "finish=", "metadata=",
                  "0.350000", "0.360000", "boot 2 of 2"):
         yield (f"nothing without the line with {text}",
                not measured(CASE, without(MEMFD_LOG, text)))
     yield ("nothing without a call",
-           not measured(CALLS, without(CALLS_LOG, "restore_one")))
+           not measured(MODULE, without(CALLS_LOG, "restore_one")))
     yield ("a third boot is a fault", not measured(
         CASE, MEMFD_LOG + "[    0.2] Memory: 1K/2K available\n"))
     yield ("a program cannot speak for the kernel", not measured(
-        CALLS, without(CALLS_LOG, "restore_one") +
+        MODULE, without(CALLS_LOG, "restore_one") +
         "[    0.1] khotest: # kho_bench: restore_one many 1\n"))
 
 
@@ -108,18 +113,18 @@ def verdicts(results):
 def target_cases():
     good = results_of((65536, True, 97, 0.05), (131072, True, None, 0.1),
                       (262144, True, None, 0.21), (262144, False, 1, 0.0045))
-    calls = {"stock": {name: 300 for name in figures.CALLS},
-             "ours": {name: 99 for name in figures.CALLS}}
-    good[CALLS] = calls
+    calls = {"stock": {name: 300 for name in MODULE_METRICS},
+             "ours": {name: 99 for name in MODULE_METRICS}}
+    good[MODULE] = calls
     yield "targets met", verdicts(good) == [True] * 6
     yield "targets not measured", verdicts({}) == [None] * 6
     bad = results_of((65536, True, 97, 0.051), (131072, True, None, 0.12),
                      (262144, False, 0.001, 0.0046))
-    bad[CALLS] = {"stock": calls["stock"],
-                  "ours": {name: 101 for name in figures.CALLS}}
+    bad[MODULE] = {"stock": calls["stock"],
+                  "ours": {name: 101 for name in MODULE_METRICS}}
     yield "targets missed", verdicts(bad) == [False] * 6
-    large = figures.Case(False, 1, True, True, False, 4)
-    huge_only = {large: bad[CALLS]}
+    large = figures.Case(False, 1, "module", True, False, 4)
+    huge_only = {large: bad[MODULE]}
     yield ("a share of huge pages is no target",
            verdicts(huge_only)[3:5] == [None, None])
     yield ("a doubling needs both ends", verdicts(results_of(
@@ -132,8 +137,8 @@ def target_cases():
 
 
 def output_cases(directory):
-    results = results_of((1, True, -0.0004, -0.0003), (65536, True, 97.39, 0.03),
-                         (1 << 20, True, None, 0.5))
+    results = results_of((1, True, -0.0004, -0.0003),
+                         (65536, True, 97.39, 0.03), (1 << 20, True, None, 0.5))
     path = directory / "bench.csv"
     figures.write_csv(path, results)
     yield "what the CSV file says is what was measured", \

@@ -28,6 +28,7 @@
  * struct bench - what the memfds are like
  * @files: how many there are
  * @folios: how many each has
+ * @retrieve: whether they are retrieved, or left for finish to give back
  * @huge: whether these are huge pages
  * @fragmented: whether every other one in memory belongs to another file,
  *	which is not preserved
@@ -36,6 +37,7 @@
 struct bench {
 	int files;
 	unsigned long folios;
+	int retrieve;
 	int huge;
 	int fragmented;
 	int nodes;
@@ -59,10 +61,10 @@ static void read_parameters(void)
 	int found;
 
 	read_file("/bench", text, sizeof(text));
-	found = sscanf(text, "files=%d folios=%lu huge=%d fragmented=%d nodes=%d",
-		       &bench.files, &bench.folios, &bench.huge,
-		       &bench.fragmented, &bench.nodes);
-	require(found == 5 && bench.files <= MAX_FILES,
+	found = sscanf(text, "files=%d folios=%lu retrieve=%d huge=%d fragmented=%d nodes=%d",
+		       &bench.files, &bench.folios, &bench.retrieve,
+		       &bench.huge, &bench.fragmented, &bench.nodes);
+	require(found == 6 && bench.files <= MAX_FILES,
 		"parameters in /bench: %s", text);
 }
 
@@ -263,12 +265,12 @@ static void after_kexec(void)
 	check_clock();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
 	session = require_fd(luo_retrieve(device, SESSION), "retrieve session");
-	for (int i = 0; i < bench.files; i++)
+	for (int i = 0; bench.retrieve && i < bench.files; i++)
 		time_retrieve(session, i);
 
 	started = start();
 	ret = luo_finish(session);
-	report_cost("finish", started);
+	report_cost(bench.retrieve ? "finish" : "discard", started);
 	check_result(ret, 0, "finish");
 }
 
