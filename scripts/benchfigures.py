@@ -180,7 +180,8 @@ def all_slower(results):
         found += [f"{metric}: {number(metric, ours[metric])}, stock "
                   f"{number(metric, stock[metric])}: {case.label()}"
                   for metric in METRICS[case.kind]
-                  if slower(case, metric, stock, ours)]
+                  if metric in stock and metric in ours
+                  and slower(case, metric, stock, ours)]
     return found
 
 
