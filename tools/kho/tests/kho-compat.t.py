@@ -489,19 +489,43 @@ def command_line(tool):
     yield "verdict that cannot be written", run.returncode, UNKNOWN
 
 
+def example(page, command):
+    """What a page shows after the command, without the indentation."""
+    shown = re.search(rf"^ *(?:[#$]|\$ \\fB) ?{re.escape(command)}[^\n]*\n"
+                      r"((?:(?!\.fi)[^\n]+\n)+)", page, re.MULTILINE)
+    return "\n".join(line.strip() for line in shown.group(1).splitlines())
+
+
 def documented(tool):
-    """Comes last: the manual page knows all keys that have been printed."""
-    page = (TESTS.parent / "kho-compat.1").read_text(encoding="utf-8")
-    described = set(re.findall(r"^\.BR? (\w+)", page, re.MULTILINE))
+    """Comes last: the pages show what is true, and know all keys that have been
+    printed."""
+    manual = (TESTS.parent / "kho-compat.1").read_text(encoding="utf-8")
+    guide = (TESTS.parents[2] / "Documentation/admin-guide/mm/kho.rst").read_text(
+        encoding="utf-8")
+    described = set(re.findall(r"^\.BR? (\w+)", manual, re.MULTILINE))
     yield "keys that the manual page lacks", tool.keys - described, set()
 
-    example = page[page.index(".SH EXAMPLE"):page.index(".SH DESCRIPTION")]
-    example = re.search(r"^\$.*\n([^.]*)^\.fi", example, re.MULTILINE).group(1)
     tool.sysfs = tool.directory / "example"
     tool.write_sysfs(dict.fromkeys(without("memblock"), 1))
     _, out, _ = tool.run("check", "running", tool.write("next", running_image(
         running_note(images.COMPONENTS | {"memfd": (3, 3)}))))
-    yield "the example in the manual page", out, example
+    yield "check in the manual page", out.strip(), example(
+        manual, "kho-compat check running")
+
+    tool.write_sysfs({})
+    _, out, _ = tool.run("check", "running", tool.write("next", running_image(
+        running_note(flags=images.LIVEUPDATE))))
+    yield "check in the operator's guide", out.strip(), example(
+        guide, "kho-compat check running")
+
+    tool.write_sysfs({"luo": 1, "memfd": 1, "vmalloc": 1, "block": 2, "radix": 5},
+                     loaded="compatible", readable={
+                         name: f"{low}-{high}"
+                         for name, (low, high) in images.COMPONENTS.items()})
+    _, out, _ = tool.run("status")
+    out = "\n".join(line.strip() for line in out.splitlines())
+    yield "status in the operator's guide", out, example(
+        guide, "kho-compat status")
 
 
 def matches(found, expected):
