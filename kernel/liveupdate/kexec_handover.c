@@ -419,6 +419,20 @@ int kho_preserved_order(phys_addr_t phys)
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
+/* Do preserved ranges that are still to be restored hold all of these bytes? */
+bool kho_range_preserved(phys_addr_t phys, u64 size)
+{
+	for (u64 done = 0; done < size;) {
+		int order = kho_preserved_order(phys + done);
+
+		if (order < 0)
+			return false;
+		done += PAGE_SIZE << order;
+	}
+
+	return true;
+}
+
 /*
  * Of several that want the same range, as may happen if what describes it is
  * damaged, one gets it.

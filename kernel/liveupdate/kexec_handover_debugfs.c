@@ -9,6 +9,7 @@
 
 #define pr_fmt(fmt) "KHO: debugfs: " fmt
 
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
 #include <linux/init.h>
@@ -17,17 +18,23 @@
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/libfdt.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "kexec_handover_internal.h"
 
-/* A subtree that has a file */
+/*
+ * A subtree that has a file. Of one from the previous kernel only the address is
+ * known, which may be that of anything.
+ */
 struct kho_blob {
 	struct list_head list;
 	struct dentry *file;
 	const void *data;
-	size_t size;
+	phys_addr_t phys;
+	u64 size;
 };
 
 static struct dentry *kho_dir;
@@ -51,17 +58,33 @@ static const struct file_operations kho_blob_fops = {
 	.llseek = default_llseek,
 };
 
-/* Its owner may have restored and freed a blob of the previous kernel by now */
+/*
+ * Its owner may restore and free a blob of the previous kernel at any time. What
+ * has been read is what was handed over if all of it is still there afterwards.
+ */
 static ssize_t kho_in_blob_read(struct file *file, char __user *buf,
 				size_t count, loff_t *pos)
 {
+	void *copy __free(kfree) = kmalloc(PAGE_SIZE, GFP_KERNEL);
 	struct kho_blob *blob = file->private_data;
-	int order = kho_preserved_order(virt_to_phys((void *)blob->data));
+	ssize_t ret = -ENODATA;
+	loff_t from = 0;
+	size_t len;
 
-	if (order < 0 || blob->size > PAGE_SIZE << order)
-		return -ENODATA;
+	if (!copy)
+		return -ENOMEM;
+	if (*pos < 0 || *pos >= blob->size)
+		return 0;
 
-	return kho_blob_read(file, buf, count, pos);
+	len = min3((u64)count, (u64)PAGE_SIZE, blob->size - *pos);
+	if (kho_range_preserved(blob->phys, blob->size) &&
+	    !copy_from_kernel_nofault(copy, phys_to_virt(blob->phys) + *pos, len) &&
+	    kho_range_preserved(blob->phys, blob->size))
+		ret = simple_read_from_buffer(buf, len, &from, copy, len);
+
+	if (ret > 0)
+		*pos += ret;
+	return ret;
 }
 
 static const struct file_operations kho_in_blob_fops = {
@@ -103,7 +126,7 @@ static int scratch_len_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(scratch_len);
 
 static struct kho_blob *kho_blob_create(const char *name, struct dentry *dir,
-					const void *data, size_t size,
+					const struct kho_blob *what,
 					const struct file_operations *fops)
 {
 	struct kho_blob *blob = kzalloc_obj(*blob);
@@ -111,9 +134,8 @@ static struct kho_blob *kho_blob_create(const char *name, struct dentry *dir,
 	if (!blob)
 		return NULL;
 
+	*blob = *what;
 	INIT_LIST_HEAD(&blob->list);
-	blob->data = data;
-	blob->size = size;
 	blob->file = debugfs_create_file(name, 0400, dir, blob, fops);
 	return blob;
 }
@@ -128,8 +150,9 @@ static struct kho_blob *kho_blob_create(const char *name, struct dentry *dir,
  */
 void kho_debugfs_add_out(const char *name, const void *blob, size_t size)
 {
-	struct kho_blob *new = kho_blob_create(name, kho_out_subtrees, blob,
-					       size, &kho_blob_fops);
+	const struct kho_blob what = { .data = blob, .size = size };
+	struct kho_blob *new = kho_blob_create(name, kho_out_subtrees, &what,
+					       &kho_blob_fops);
 
 	if (new)
 		list_add(&new->list, &kho_out_blobs);
@@ -182,13 +205,15 @@ void __init kho_debugfs_add_in(const void *fdt)
 
 	fdt_for_each_subnode(node, fdt, 0) {
 		const char *name = fdt_get_name(fdt, node, NULL);
-		u64 phys, size;
+		struct kho_blob what = {};
+		u64 phys;
 
-		if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
-		    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &size))
+		if (!name ||
+		    kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) ||
+		    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &what.size))
 			continue;
-		kho_blob_create(name, subtrees, phys_to_virt(phys), size,
-				&kho_in_blob_fops);
+		what.phys = phys;
+		kho_blob_create(name, subtrees, &what, &kho_in_blob_fops);
 	}
 }
 

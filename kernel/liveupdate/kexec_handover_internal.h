@@ -155,6 +155,7 @@ static inline unsigned long kho_page_info(unsigned int order)
 
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
+bool kho_range_preserved(phys_addr_t phys, u64 size);
 int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data);
 
 /* kexec_handover.c; for the check of the next image */
