@@ -25,6 +25,7 @@ help:
 	@echo 'make vm-test     the scenarios in virtual machines alone'
 	@echo 'make bench       measure a live update in instructions, against stock'
 	@echo 'make fuzz        fuzz each reader for SECONDS=n, by default 60'
+	@echo 'make coverage    name the lines of the readers that no test reaches'
 	@echo 'make base        fetch the base tree, Linux 7.3.y, into build/base'
 	@echo 'make tree        lay our files and patches over it, in build/linux'
 	@echo 'make kernel      build our kernel for the virtual machines'
@@ -54,9 +55,14 @@ SECONDS ?= 60
 fuzz:
 	@scripts/userspace.sh fuzz $(SECONDS)
 
+coverage:
+	@scripts/userspace.sh coverage
+
 clean:
 	rm -rf build/linux build/linux.* build/stage build/stage.* \
 		build/kernels build/kunit build/check build/guest \
-		build/results build/logs build/userspace build/fuzz build/kho-compat
+		build/results build/logs build/userspace build/fuzz build/kho-compat \
+		build/userspace-coverage
 
-.PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz clean
+.PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
+	coverage clean
