@@ -58,7 +58,7 @@ void fuzz_one(void)
 				    kho_restore_vmalloc(&kv[i]);
 	for (int i = 0; i < 2; i++) {
 		if (!IS_ERR_OR_NULL(area[i]))
-			sim_vfree(area[i]);
+			vfree(area[i]);
 	}
 	fuzz_restore_all();
 }

@@ -24,7 +24,7 @@ void sim_boot_early(const struct sim_handover *from)
 	}
 	max_low_pfn = PHYS_PFN(SIM_END);
 	if (!from)
-		memblock_reserve_kern(SZ_1M, IMAGE_SIZE);
+		memblock_reserve_kern(SZ_2M, IMAGE_SIZE);
 	memblock_allow_resize();
 
 	kho_memory_init_early();
@@ -96,6 +96,8 @@ struct sim_handover sim_kexec(void)
 		.scratch = image.kho.scratch->mem,
 		.scratch_len = image.kho.scratch->bufsz,
 	};
+
+	sim_sync_areas();
 
 	/* Nothing is in use and nothing is free any more: there is no kernel */
 	sim_start_pages();

@@ -14,6 +14,7 @@ extern bool sim_allocator_up;
 
 void sim_bug(const char *what, unsigned long where);
 void sim_start_pages(void);
+void sim_sync_areas(void);
 void sim_start_variables(void);
 
 #endif /* _SIM_INTERNAL_H */

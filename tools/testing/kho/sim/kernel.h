@@ -188,6 +188,10 @@ typedef unsigned long cycles_t;
 	__same;								\
 })
 
+typedef struct {
+	int refs;
+} refcount_t;
+
 struct lock_class_key { };
 struct mutex {
 	bool locked;
@@ -290,7 +294,13 @@ struct page {
 } __attribute__((aligned(32)));
 
 struct folio {
-	struct page page;
+	union {
+		struct page page;
+		struct {
+			char __before_index[24];
+			u64 index;
+		};
+	};
 };
 
 enum migratetype {
@@ -370,6 +380,7 @@ void kfree(const void *obj);
 #define kzalloc_obj(obj)	((typeof(obj) *)sim_kmalloc(sizeof(obj)))
 #define kmalloc_array(n, size, gfp) sim_kmalloc(array_size(n, size))
 #define kvmalloc_array		kmalloc_array
+#define kvmalloc_objs(obj, n)	((typeof(obj) *)sim_kmalloc(array_size(n, sizeof(obj))))
 #define kmalloc(size, gfp)	sim_kmalloc(size)
 #define kzalloc_node(size, gfp, nid) sim_kmalloc(size)
 
@@ -415,8 +426,83 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
 void free_vm_area(struct vm_struct *area);
+void *vcalloc(size_t n, size_t size);
+void vfree(const void *addr);
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
+
+/* Files in memory; an inode is its own mapping */
+
+typedef u64 pgoff_t;
+
+struct inode {
+	loff_t i_size;
+	unsigned int i_nlink;
+	struct inode *i_mapping, *host;
+};
+
+struct file {
+	struct inode *f_inode;
+	loff_t f_pos;
+};
+
+#define address_space		inode
+#define file_inode(file)	((file)->f_inode)
+#define i_size_read(inode)	((inode)->i_size)
+#define i_size_write(inode, size) ((inode)->i_size = (size))
+#define inode_lock(inode)	((void)(inode))
+#define inode_unlock(inode)	((void)(inode))
+#define MAX_LFS_FILESIZE	((loff_t)INT64_MAX)
+#define F_SEAL_SEAL		0x01
+#define F_SEAL_SHRINK		0x02
+#define F_SEAL_GROW		0x04
+#define F_SEAL_WRITE		0x08
+#define F_SEAL_FUTURE_WRITE	0x10
+#define F_SEAL_EXEC		0x20
+#define THIS_MODULE		NULL
+#define KBUILD_MODNAME		"kho"
+
+static inline loff_t vfs_setpos(struct file *file, loff_t pos, loff_t max)
+{
+	if (pos < 0 || pos > max)
+		return -EINVAL;
+	file->f_pos = pos;
+	return pos;
+}
+
+struct file *memfd_alloc_file(const char *name, unsigned int flags);
+int memfd_add_seals(struct file *file, unsigned int seals);
+int memfd_get_seals(struct file *file);
+long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
+		      struct folio **folios, unsigned int max, u64 *offset);
+void fput(struct file *file);
+int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
+			    u64 index, void *shadow, gfp_t gfp);
+void filemap_remove_folio(struct folio *folio);
+
+#define shmem_file(file)		true
+#define shmem_freeze(inode, on)		do { } while (0)
+#define shmem_inode_acct_blocks(inode, nr) ((void)(inode), 0)
+#define shmem_recalc_inode(inode, nr, swapped) ((void)(inode), (void)(nr))
+#define unpin_folios(folios, nr)	do { } while (0)
+#define unpin_folio(folio)		do { } while (0)
+#define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
+#define folio_lock(folio)		do { } while (0)
+#define folio_unlock(folio)		do { } while (0)
+#define folio_mark_dirty(folio)		do { } while (0)
+#define folio_mark_uptodate(folio)	do { } while (0)
+#define folio_test_uptodate(folio)	true
+#define folio_zero_range(folio, at, size) do { } while (0)
+#define flush_dcache_folio(folio)	do { } while (0)
+#define folio_size(folio)		(folio_nr_pages(folio) * PAGE_SIZE)
+#define folio_add_lru(folio)		do { } while (0)
+#define __folio_set_locked(folio)	do { } while (0)
+#define __folio_set_swapbacked(folio)	do { } while (0)
+#define mapping_gfp_mask(mapping)	GFP_KERNEL
+#define mem_cgroup_charge(folio, mm, gfp) 0
+#define fatal_signal_pending(task)	true
+#define current				NULL
+#define schedule_timeout_killable(time)	do { } while (0)
 
 /* kexec */
 
@@ -462,7 +548,6 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 			int (*func)(struct resource *, void *));
 
 #define is_kdump_kernel()	false
-#define liveupdate_enabled()	false
 #define __NEW_UTS_LEN		64
 
 struct uts_namespace {

@@ -18,7 +18,7 @@
 #define MAX_FIXMAP	SZ_256K
 
 const struct sim_range sim_memory[] = {
-	{ SZ_1M, SZ_16M, 0 },
+	{ SZ_2M, SZ_16M, 0 },
 	{ SZ_1G, SZ_1G + SZ_4M, 0 },
 	{ SIM_END - SZ_32M, SIM_END, 1 },
 	{}
@@ -27,8 +27,8 @@ const struct sim_range sim_memory[] = {
 /* Of the running kernel */
 static LIST_HEAD(objects);
 static LIST_HEAD(areas);
-static unsigned long nr_objects, nr_areas;
-static unsigned long cursor = PHYS_PFN(SZ_1M);
+static unsigned long nr_objects;
+static unsigned long cursor = PHYS_PFN(SZ_2M);
 static unsigned int fail_in;
 static long managed;
 
@@ -446,7 +446,10 @@ static void free_objects(void)
 		kfree(obj->data);
 }
 
-/* vmalloc areas; their addresses are no program's, either */
+/*
+ * vmalloc areas. What is mapped is a copy, made when it is mapped and written
+ * back at kexec, so that a page beyond its end is not there.
+ */
 
 struct vm_struct *find_vm_area(const void *addr)
 {
@@ -470,7 +473,11 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 	if (!area)
 		return NULL;
 
-	area->addr = (void *)(1UL << 62 | ++nr_areas << 40);
+	area->addr = sim_kmalloc(size);
+	if (!area->addr) {
+		kfree(area);
+		return NULL;
+	}
 	area->size = size;
 	area->flags = flags;
 	area->page_order = shift - PAGE_SHIFT;
@@ -484,14 +491,28 @@ int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 	unsigned long nr = (end - addr) >> PAGE_SHIFT;
 
 	for (unsigned long i = 0; i < nr; i++)
-		checked_page(map[i]);
+		memcpy((void *)(addr + PFN_PHYS(i)), page_start(checked_page(map[i])),
+		       PAGE_SIZE);
 	return allocation_fails() ? -ENOMEM : 0;
 }
 
 void free_vm_area(struct vm_struct *area)
 {
 	list_del(&area->list);
+	kfree(area->addr);
 	kfree(area);
+}
+
+/* What has been written to areas becomes what is in their pages */
+void sim_sync_areas(void)
+{
+	struct vm_struct *area;
+
+	list_for_each_entry(area, &areas, list) {
+		for (unsigned int i = 0; i < area->nr_pages; i++)
+			memcpy(page_start(area->pages[i]), area->addr + PFN_PHYS(i),
+			       PAGE_SIZE);
+	}
 }
 
 /* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
@@ -514,23 +535,23 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 		page->back = 0;
 		page->count = 1;
 		area->pages[area->nr_pages++] = page;
-		*(unsigned int *)page_start(page) = i;
+		*(unsigned int *)(area->addr + PFN_PHYS(i)) = i;
 	}
 
 	return area->addr;
 }
 
-void *sim_vmalloc_page(const void *addr, unsigned int i)
+void *vcalloc(size_t n, size_t size)
 {
-	return page_start(find_vm_area(addr)->pages[i]);
+	return sim_vmalloc(PFN_UP(n * size), 0, VM_ALLOC);
 }
 
-void sim_vfree(const void *addr)
+void vfree(const void *addr)
 {
 	struct vm_struct *area = find_vm_area(addr);
 
 	if (!area)
-		sim_bug("vfree of no area", (unsigned long)addr);
+		sim_bug("area freed that is none", (unsigned long)addr);
 	for (unsigned int i = 0; i < area->nr_pages; i++)
 		put_page(area->pages[i]);
 	kfree(area->pages);

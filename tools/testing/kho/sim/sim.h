@@ -6,7 +6,7 @@
  * kernel after the other, and takes every misuse of a page for a bug: it ends
  * the program, as AddressSanitizer does.
  *
- * node 0	16 MiB at 0 without the first MiB, and 4 MiB at 1 GiB
+ * node 0	16 MiB at 0 without the first two, and 4 MiB at 1 GiB
  * node 1	32 MiB at 2 GiB
  */
 #ifndef _SIM_SIM_H
@@ -52,8 +52,12 @@ unsigned long sim_pages(enum sim_page_state state);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
-void *sim_vmalloc_page(const void *addr, unsigned int i);
-void sim_vfree(const void *addr);
+
+struct file *sim_file(unsigned int nr, unsigned int order);
+void *sim_file_page(struct file *file, u64 index);
+u64 sim_memfd_preserve(struct file *file);
+int sim_memfd_retrieve(u64 data, struct file **file);
+void sim_memfd_finish(u64 data);
 
 /* Init functions and parameters of the files under test */
 int sim_kho_takeover_done(void);
@@ -62,5 +66,6 @@ int sim_kho_parse_enable(char *arg);
 int sim_scratch_parse(char *arg);
 int sim_reserve_mem(char *arg);
 int sim_reserve_mem_init(void);
+int sim_memfd_luo_init(void);
 
 #endif /* _SIM_SIM_H */

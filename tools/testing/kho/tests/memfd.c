@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* memfds across kexec: the file, the array of its folios, and damage to both. */
+
+#include <linux/kho/abi/memfd.h>
+
+#include "tap.h"
+
+/* A file of the previous kernel; returns where its state is */
+static u64 incoming(unsigned int nr, unsigned int order)
+{
+	u64 data;
+
+	sim_power_on();
+	sim_boot(NULL);
+	data = sim_memfd_preserve(sim_file(nr, order));
+	CHECK(data);
+	sim_reboot();
+	return data;
+}
+
+static struct memfd_luo_ser *ser_at(u64 data)
+{
+	return phys_to_virt(data);
+}
+
+/* The entries are in the first page of the area, which the first chunk names */
+static struct memfd_luo_folio_ser *entries(u64 data)
+{
+	struct kho_vmalloc_chunk *chunk =
+		phys_to_virt(ser_at(data)->folios.area.first.phys);
+
+	return phys_to_virt(chunk->phys[0]);
+}
+
+static void expect_file(u64 data, unsigned int pages)
+{
+	struct file *file = NULL;
+
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	if (!CHECK(file))
+		return;
+	CHECK_EQ((loff_t)pages * PAGE_SIZE, i_size_read(file_inode(file)));
+	CHECK(!sim_file_page(file, pages));
+	fput(file);
+	CHECK_EQ(-ENOENT, kho_preserved_order(data));
+	CHECK_MACHINE();
+}
+
+/* The rest of the file, from the page at @left on, must stay reserved */
+static void expect_damage(u64 data, int err, phys_addr_t left, const char *text)
+{
+	struct file *file = NULL;
+
+	CHECK_EQ(err, sim_memfd_retrieve(data, &file));
+	CHECK(!file);
+	CHECK(sim_logged(text));
+	CHECK(sim_logged("it stays reserved"));
+	CHECK(kho_preserved_order(left) >= 0);
+	CHECK_MACHINE();
+}
+
+TEST(round_trip)
+{
+	expect_file(incoming(1, 0), 1);
+	expect_file(incoming(60, 0), 60);
+	expect_file(incoming(5, 3), 40);
+	expect_file(incoming(0, 0), 0);
+}
+
+TEST(contents)
+{
+	u64 data = incoming(7, 1);
+	struct file *file = NULL;
+
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	for (unsigned int i = 0; i < 7; i++)
+		CHECK_EQ(2 * i, *(unsigned int *)sim_file_page(file, 2 * i));
+	fput(file);
+}
+
+TEST(finished_without_being_retrieved)
+{
+	u64 data = incoming(20, 0);
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+
+	sim_memfd_finish(data);
+	CHECK_EQ(-ENOENT, kho_preserved_order(first));
+	CHECK_EQ(-ENOENT, kho_preserved_order(data));
+	CHECK_MACHINE();
+}
+
+#define FOLIO	4	/* the one that is damaged, of 8 */
+
+static u64 damaged(phys_addr_t *left)
+{
+	u64 data = incoming(8, 0);
+
+	*left = PFN_PHYS(entries(data)[FOLIO + 1].pfn);
+	return data;
+}
+
+TEST(index_beyond_the_end)
+{
+	phys_addr_t left;
+	u64 data = damaged(&left);
+
+	entries(data)[FOLIO].index = 1ULL << 40;
+	expect_damage(data, -EINVAL, left,
+		      "index 1099511627776, flags 0x3; expected one at index 4 of 8");
+}
+
+TEST(same_index_twice)
+{
+	phys_addr_t left;
+	u64 data = damaged(&left);
+
+	entries(data)[FOLIO].index = FOLIO - 1;
+	expect_damage(data, -EINVAL, left, "index 3, flags 0x3; expected one at index 4");
+}
+
+TEST(same_folio_twice)
+{
+	phys_addr_t left;
+	u64 data = damaged(&left);
+
+	entries(data)[FOLIO].pfn = entries(data)[0].pfn;
+	expect_damage(data, -EINVAL, left, "index 4, flags 0x3; expected one at index 4");
+}
+
+TEST(no_folio_there)
+{
+	const u64 nowhere[] = { 0, 1, PHYS_PFN(SIM_END), (1ULL << 52) - 1 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(nowhere); i++) {
+		phys_addr_t left;
+		u64 data = damaged(&left);
+
+		entries(data)[FOLIO].pfn = nowhere[i];
+		expect_damage(data, -EINVAL, left, "memfd has a folio at page frame 0x");
+	}
+}
+
+TEST(unknown_flags)
+{
+	phys_addr_t left;
+	u64 data = damaged(&left);
+
+	entries(data)[FOLIO].flags = 0x800;
+	expect_damage(data, -EINVAL, left, "flags 0x800");
+}
+
+/* A folio of four pages in the place of a single one */
+TEST(folio_is_not_aligned)
+{
+	struct folio *large;
+	phys_addr_t phys;
+	u64 data;
+
+	sim_boot(NULL);
+	data = sim_memfd_preserve(sim_file(8, 0));
+	large = folio_alloc(GFP_KERNEL, 2);
+	phys = page_to_phys(&large->page);
+	CHECK_EQ(0, kho_preserve_folio(large));
+	sim_reboot();
+
+	entries(data)[1].pfn = PHYS_PFN(phys);
+	expect_damage(data, -EINVAL, PFN_PHYS(entries(data)[2].pfn),
+		      "index 1, flags 0x3; expected one at index 1");
+}
+
+TEST(damage_met_by_finish)
+{
+	phys_addr_t left;
+	u64 data = damaged(&left);
+
+	entries(data)[FOLIO].index = 77;
+	sim_memfd_finish(data);
+	CHECK(sim_logged("index 77"));
+	CHECK(kho_preserved_order(left) >= 0);
+	CHECK_MACHINE();
+}
+
+/* The header: nothing of the file is touched, not even that page */
+static void expect_bad_header(u64 data, int err, const char *text)
+{
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+
+	expect_damage(data, err, first, text);
+	CHECK_EQ(0, kho_preserved_order(data));
+	sim_memfd_finish(data);
+	CHECK_EQ(0, kho_preserved_order(data));
+	CHECK_EQ(0, kho_preserved_order(first));
+}
+
+TEST(header)
+{
+	u64 data = incoming(8, 0);
+	struct memfd_luo_ser good = *ser_at(data);
+
+	ser_at(data)->seals = 0x100;
+	expect_bad_header(data, -EOPNOTSUPP, "memfd has seals 0x100 and flags 0x0");
+	*ser_at(data) = good;
+	ser_at(data)->flags = 2;
+	expect_bad_header(data, -EOPNOTSUPP, "memfd has seals 0x0 and flags 0x2");
+	*ser_at(data) = good;
+	ser_at(data)->size = 1ULL << 63;
+	expect_bad_header(data, -EINVAL, "memfd has 9223372036854775808 bytes in 8 folios");
+	*ser_at(data) = good;
+	ser_at(data)->size = 7 * PAGE_SIZE;
+	expect_bad_header(data, -EINVAL, "memfd has 28672 bytes in 8 folios");
+	*ser_at(data) = good;
+	ser_at(data)->nr_folios = 0;
+	expect_bad_header(data, -EINVAL, "bytes in 0 folios");
+	*ser_at(data) = good;
+	expect_file(data, 8);
+}
+
+TEST(fewer_folios_than_the_size_needs)
+{
+	u64 data = incoming(8, 0);
+
+	ser_at(data)->nr_folios = 7;
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(data, &(struct file *){ NULL }));
+	CHECK(sim_logged("memfd has folios up to index 7, expected 8"));
+	CHECK_MACHINE();
+}
+
+TEST(state_is_nowhere)
+{
+	struct file *file = NULL;
+
+	incoming(1, 0);
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(SIM_END, &file));
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(0, &file));
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(~0ULL, &file));
+	CHECK(sim_logged("state of a memfd at 0xffffffffffffffff is not in preserved memory"));
+	CHECK_MACHINE();
+}
+
+TEST(array_cannot_be_restored)
+{
+	u64 data = incoming(8, 0);
+	struct file *file = NULL;
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+
+	ser_at(data)->folios.area.total_pages = 2;
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(data, &file));
+	CHECK(sim_logged("a memfd of the previous kernel cannot be read: EINVAL"));
+	CHECK_EQ(0, kho_preserved_order(first));
+	CHECK_MACHINE();
+}
