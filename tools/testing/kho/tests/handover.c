@@ -104,6 +104,71 @@ TEST(order_above_max_page_order)
 	CHECK_MACHINE();
 }
 
+/* With and without a word: memory that was never preserved, or none at all */
+TEST(free_what_was_not_preserved)
+{
+	void *mem;
+
+	sim_boot(NULL);
+	sim_reboot();
+	mem = folio_address(folio_alloc(GFP_KERNEL, 0));
+	kho_restore_free(NULL);
+	CHECK(!sim_logged("to restore"));
+	kho_restore_free(mem);
+	CHECK(sim_logged("no folio to restore at 0x"));
+	sim_log_clear();
+	CHECK(!kho_restore_folio(virt_to_phys(mem) + 8));
+	CHECK(sim_logged("no folio to restore at 0x"));
+	CHECK_MACHINE();
+}
+
+/* More than what is accounted for at once, on both nodes, some of them twice */
+TEST(batch_of_folios)
+{
+	static struct folio *folios[1500];
+	static phys_addr_t phys[ARRAY_SIZE(folios)];
+	struct kho_restore_batch batch = {};
+	unsigned int nr = ARRAY_SIZE(folios);
+
+	sim_boot(NULL);
+	for (unsigned int i = 0; i < nr; i++) {
+		folios[i] = folio_alloc(GFP_KERNEL, i % 100 ? 0 : 4);
+		phys[i] = page_to_phys(&folios[i]->page);
+	}
+	CHECK_EQ(0, kho_preserve_folios(folios, nr));
+	kho_unpreserve_folios(folios, nr);
+	CHECK_EQ(0, kho_preserve_folios(folios, nr));
+
+	sim_reboot();
+	for (unsigned int i = 0; i < nr; i++) {
+		folios[i] = kho_restore_folio_batch(&batch, phys[i]);
+		if (!CHECK(folios[i]))
+			return;
+		CHECK(!kho_restore_folio_batch(&batch, phys[i]));
+		folio_put(folios[i]);
+	}
+	kho_restore_batch_end(&batch);
+	CHECK_MACHINE();
+}
+
+TEST(subtree_without_an_address)
+{
+	struct sim_handover h;
+	phys_addr_t phys;
+	size_t size;
+	void *fdt;
+
+	sim_boot(NULL);
+	CHECK_EQ(0, kho_add_subtree("blob", kho_alloc_preserve(PAGE_SIZE), PAGE_SIZE));
+	h = sim_kexec();
+	fdt = phys_to_virt(h.fdt);
+	fdt_nop_property(fdt, fdt_subnode_offset(fdt, 0, "blob"), "preserved-data");
+	sim_boot(&h);
+	CHECK_EQ(-EINVAL, kho_retrieve_subtree("blob", &phys, &size));
+	CHECK(sim_logged("subtree 'blob' has no valid preserved-data and blob-size"));
+	CHECK_MACHINE();
+}
+
 TEST(subtree)
 {
 	phys_addr_t phys, found = 0;
