@@ -61,7 +61,7 @@ void fuzz_one(void)
 		if (file[i])
 			fput(file[i]);
 	}
-	fuzz_restore_all();
+	fuzz_check_machine();
 }
 
 void fuzz_seeds(void)

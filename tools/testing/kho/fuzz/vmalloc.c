@@ -60,7 +60,7 @@ void fuzz_one(void)
 		if (!IS_ERR_OR_NULL(area[i]))
 			vfree(area[i]);
 	}
-	fuzz_restore_all();
+	fuzz_check_machine();
 }
 
 static void put_area(const struct kho_vmalloc *kv, u64 nr, u64 size)
