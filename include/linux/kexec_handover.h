@@ -76,6 +76,7 @@ void kho_memory_init(void);
 
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
+unsigned long kho_count_preserved(unsigned long pfn, unsigned long end);
 
 bool kho_scratch_overlap(phys_addr_t phys, size_t size);
 
@@ -198,6 +199,12 @@ static inline bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 {
 	*to = end;
 	return *from < end;
+}
+
+static inline unsigned long kho_count_preserved(unsigned long pfn,
+						unsigned long end)
+{
+	return 0;
 }
 
 static inline bool kho_scratch_overlap(phys_addr_t phys, size_t size)

@@ -97,6 +97,30 @@ bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,
 	return *from < end;
 }
 
+/**
+ * kho_count_preserved - how much of a range does not go to the page allocator
+ * @pfn: the first page frame of the range.
+ * @end: the page frame after its last one.
+ *
+ * Context: like kho_next_unpreserved().
+ * Return: the number of page frames in the range that are preserved.
+ */
+unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
+{
+	unsigned long from, to, nr = 0;
+
+	for (; pfn < end; pfn += to - from) {
+		const unsigned long *chunk = kho_frames_chunk(pfn);
+
+		from = pfn % KHO_CHUNK_PAGES;
+		to = min(from + (end - pfn), KHO_CHUNK_PAGES);
+		if (chunk)
+			nr += bitmap_weight_from(chunk, from, to);
+	}
+
+	return nr;
+}
+
 static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 {
 	return kho_next_frame(pfn, end, true) < end;
