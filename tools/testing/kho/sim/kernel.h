@@ -81,6 +81,9 @@
 #define U64_MAX			UINT64_MAX
 #define flex_array_size(p, member, nr)	((nr) * sizeof(*(p)->member))
 
+unsigned long bitmap_weight_from(const unsigned long *bitmap, unsigned int start,
+				 unsigned int end);
+
 #define bitmap_set(map, start, nr)					\
 	do {								\
 		for (unsigned long __i = 0; __i < (nr); __i++)		\

@@ -260,32 +260,41 @@ void free_page(unsigned long virt)
 }
 
 /* From memblock to the page allocator */
-static void page_hand_over(struct page *page)
+static void pages_hand_over(unsigned long pfn, unsigned long end)
 {
-	checked_page(page);
-	if (page->state != SIM_EARLY)
-		sim_bug("page freed twice by memblock", page - pages);
-	if (page->private)
-		sim_bug("preserved page freed by memblock", page - pages);
-	page->state = SIM_FREE;
-	managed++;
+	struct page *page = checked_page(pfn_to_page(pfn));
+
+	poison(page, end - pfn, true);
+	for (; pfn < end; pfn++, page++) {
+		if (page->state != SIM_EARLY)
+			sim_bug("page freed twice by memblock", pfn);
+		if (page->private)
+			sim_bug("preserved page freed by memblock", pfn);
+		page->state = SIM_FREE;
+		managed++;
+	}
 }
 
+/* A block that is free, but for what in it is preserved */
 void memblock_free_pages(unsigned long pfn, unsigned int order)
 {
-	for (unsigned long i = 0; i < 1UL << order; i++)
-		page_hand_over(pfn_to_page(pfn + i));
-	poison(pfn_to_page(pfn), 1UL << order, true);
+	unsigned long end = pfn + (1UL << order);
+	unsigned long stop;
+
+	for (; kho_next_unpreserved(&pfn, &stop, end); pfn = stop)
+		pages_hand_over(pfn, stop);
 }
 
 void free_reserved_page(struct page *page)
 {
-	memblock_free_pages(page_to_pfn(page), 0);
+	pages_hand_over(page_to_pfn(page), page_to_pfn(page) + 1);
 }
 
 void init_cma_reserved_pageblock(struct page *page)
 {
-	memblock_free_pages(page_to_pfn(page), pageblock_order);
+	unsigned long pfn = page_to_pfn(page);
+
+	pages_hand_over(pfn, pfn + pageblock_nr_pages);
 }
 
 static bool allocation_fails(void)
@@ -374,8 +383,11 @@ void adjust_managed_page_count(struct page *page, long nr)
 	managed += nr;
 }
 
+/* From memblock_free_all(), of everything it has released */
 void totalram_pages_add(long nr)
 {
+	if (nr != managed)
+		sim_bug("memblock released one number of pages, counted another", nr);
 }
 
 unsigned long sim_pages(enum sim_page_state state)

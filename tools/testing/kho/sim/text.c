@@ -237,3 +237,14 @@ void __bitmap_or(unsigned long *dst, const unsigned long *a,
 	for (int word = 0; word < bits / BITS_PER_LONG; word++)
 		dst[word] = a[word] | b[word];
 }
+
+unsigned long bitmap_weight_from(const unsigned long *bitmap, unsigned int start,
+				 unsigned int end)
+{
+	unsigned long nr = 0;
+
+	for (; start < end; start++)
+		nr += test_bit(start, bitmap);
+
+	return nr;
+}
