@@ -32,7 +32,6 @@ import datetime
 import os
 import pathlib
 import re
-import shutil
 import statistics
 import sys
 import tempfile
@@ -264,7 +263,10 @@ def update_readme():
     block = figures.readme_block(figures.read_csv(CSV), day,
                                  README_PLOT)
     README.write_text(figures.replace_block(text, block), encoding="utf-8")
-    shutil.copyfile(PLOT, TOP / README_PLOT)
+    # gnuplot ends some lines with a blank.
+    lines = PLOT.read_text(encoding="utf-8").splitlines()
+    (TOP / README_PLOT).write_text("".join(f"{line.rstrip()}\n" for line in lines),
+                                   encoding="utf-8")
     khotest.say(f"bench: figures of {day} are in {README} and {README_PLOT}")
 
 
