@@ -14,14 +14,6 @@ static void reserve(void)
 	sim_reserve_mem((char[]){ "1M:1M:two" });
 }
 
-static phys_addr_t blob(void)
-{
-	const void *fdt = phys_to_virt(handover.fdt);
-	int node = fdt_subnode_offset(fdt, 0, MEMBLOCK_KHO_FDT);
-
-	return get_unaligned((u64 *)fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL));
-}
-
 void fuzz_init(void)
 {
 	sim_scratch_parse((char[]){ "4M,0,4M" });
@@ -41,7 +33,7 @@ void fuzz_one(void)
 	size_t size;
 
 	data = fuzz_rest(&size);
-	memcpy(phys_to_virt(blob()), data, min(size, PAGE_SIZE));
+	memcpy(sim_subtree(&handover, MEMBLOCK_KHO_FDT), data, min(size, PAGE_SIZE));
 
 	reserve();
 	sim_boot_memory();
@@ -52,7 +44,7 @@ void fuzz_one(void)
 
 void fuzz_seeds(void)
 {
-	const void *fdt = phys_to_virt(blob());
+	const void *fdt = sim_subtree(&handover, MEMBLOCK_KHO_FDT);
 
 	fuzz_put_bytes(fdt, fdt_totalsize(fdt));
 	fuzz_end_seed("regions");

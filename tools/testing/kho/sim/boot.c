@@ -4,6 +4,8 @@
  * as KHO takes part in it.
  */
 
+#include <linux/kho/abi/kexec_handover.h>
+
 #include "internal.h"
 
 /* What a kernel image and its early data occupy on a cold boot */
@@ -106,6 +108,16 @@ struct sim_handover sim_kexec(void)
 		       image.segment[i].bufsz);
 	sim_start_variables();
 	return to;
+}
+
+/* What a kernel has handed over by that name */
+void *sim_subtree(const struct sim_handover *handover, const char *name)
+{
+	const void *fdt = phys_to_virt(handover->fdt);
+	int node = fdt_subnode_offset(fdt, 0, name);
+	const u64 *phys = fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL);
+
+	return phys_to_virt(get_unaligned(phys));
 }
 
 /* From this kernel to the next */

@@ -37,6 +37,7 @@ void sim_boot_early(const struct sim_handover *from);
 void sim_boot_memory(void);
 void sim_boot(const struct sim_handover *from);
 struct sim_handover sim_kexec(void);
+void *sim_subtree(const struct sim_handover *handover, const char *name);
 void sim_reboot(void);
 
 void sim_checkpoint(void);

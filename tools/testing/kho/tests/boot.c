@@ -233,11 +233,7 @@ static void set_metadata_size(const struct sim_handover *h, u64 size)
 
 static struct kho_kexec_metadata *metadata(const struct sim_handover *h)
 {
-	const void *fdt = phys_to_virt(h->fdt);
-	int node = fdt_subnode_offset(fdt, 0, KHO_METADATA_NODE_NAME);
-
-	return phys_to_virt(get_unaligned((const u64 *)
-			    fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL)));
+	return sim_subtree(h, KHO_METADATA_NODE_NAME);
 }
 
 /* It is for the log only: a handover without it is as good */

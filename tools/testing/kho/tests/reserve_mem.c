@@ -29,16 +29,6 @@ static phys_addr_t region(const char *name)
 	return start;
 }
 
-/* The FDT of memblock in memory, after kexec */
-static void *memblock_fdt(const struct sim_handover *h)
-{
-	const void *fdt = phys_to_virt(h->fdt);
-	int node = fdt_subnode_offset(fdt, 0, MEMBLOCK_KHO_FDT);
-
-	return phys_to_virt(get_unaligned((const u64 *)
-			    fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL)));
-}
-
 static struct sim_handover previous(void)
 {
 	boot(NULL, "1M:1M:region");
@@ -92,7 +82,7 @@ TEST(no_memory_there)
 {
 	struct sim_handover h = previous();
 
-	set_u64(memblock_fdt(&h), "region", "start", SIM_END + SZ_1M);
+	set_u64(sim_subtree(&h, MEMBLOCK_KHO_FDT), "region", "start", SIM_END + SZ_1M);
 	expect_new(&h, "'region' at 0x82100000 is not in memory");
 }
 
@@ -100,7 +90,7 @@ TEST(misaligned)
 {
 	struct sim_handover h = previous();
 
-	set_u64(memblock_fdt(&h), "region", "start", SIM_END - SZ_1M - SZ_4K);
+	set_u64(sim_subtree(&h, MEMBLOCK_KHO_FDT), "region", "start", SIM_END - SZ_1M - SZ_4K);
 	expect_new(&h, "'region' has wrong alignment (0x100000, 0x81eff000)");
 }
 
@@ -108,7 +98,7 @@ TEST(misaligned)
 TEST(one_inside_the_other)
 {
 	struct sim_handover h = previous();
-	void *fdt = memblock_fdt(&h);
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 	u64 start;
 
 	memcpy(&start, fdt_getprop(fdt, fdt_subnode_offset(fdt, 0, "region"),
@@ -126,7 +116,7 @@ TEST(one_inside_the_other)
 TEST(no_valid_start)
 {
 	struct sim_handover h = previous();
-	void *fdt = memblock_fdt(&h);
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 
 	fdt_nop_property(fdt, fdt_subnode_offset(fdt, 0, "region"), "start");
 	expect_new(&h, "'region' has no valid start and size");
@@ -135,7 +125,7 @@ TEST(no_valid_start)
 TEST(node_of_another_kind)
 {
 	struct sim_handover h = previous();
-	void *fdt = memblock_fdt(&h);
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 
 	fdt_setprop_inplace(fdt, fdt_subnode_offset(fdt, 0, "region"), "compatible",
 			    "reserve-mem-v9", sizeof("reserve-mem-v9"));
@@ -155,7 +145,7 @@ TEST(no_such_node)
 TEST(broken_fdt)
 {
 	struct sim_handover h = previous();
-	void *fdt = memblock_fdt(&h);
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 
 	fdt_set_totalsize(fdt, PAGE_SIZE + 4);
 	expect_new(&h, "FDT 'memblock' at 0x");
@@ -165,7 +155,7 @@ TEST(broken_fdt)
 TEST(fdt_of_another_version)
 {
 	struct sim_handover h = previous();
-	void *fdt = memblock_fdt(&h);
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 
 	fdt_setprop_inplace(fdt, 0, "compatible", "memblock-v9", sizeof("memblock-v9"));
 	expect_new(&h, "FDT 'memblock' is incompatible with 'memblock-v1'");
