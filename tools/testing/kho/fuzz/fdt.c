@@ -46,7 +46,7 @@ void fuzz_one(void)
 		return;
 
 	sim_boot_memory();
-	sim_kho_init();
+	sim_boot_init();
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
 		kho_retrieve_subtree(names[i], &phys, &size);
 	fuzz_restore_all();

@@ -37,8 +37,12 @@ void fuzz_put_bytes(const void *from, size_t size);
 void fuzz_put_pages(void);
 void fuzz_end_seed(const char *name);
 
-/* Restore everything that is still there, and see that all pages add up */
+/* All pages add up, and nothing has warned; no object is left, either */
+void fuzz_check_pages(void);
 void fuzz_check_machine(void);
+
+/* Restore everything that is still there, then check the same */
+void fuzz_restore_pages(void);
 void fuzz_restore_all(void);
 
 /* What libFuzzer calls */

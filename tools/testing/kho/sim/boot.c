@@ -5,6 +5,7 @@
  */
 
 #include <linux/kho/abi/kexec_handover.h>
+#include <linux/liveupdate.h>
 
 #include "internal.h"
 
@@ -41,6 +42,18 @@ void sim_boot_memory(void)
 	sim_kho_takeover_done();
 }
 
+/* The rest of it, in the order of the levels of init functions */
+void sim_boot_init(void)
+{
+	sim_luo_early_startup();
+	sim_kho_init();
+	sim_luo_late_startup();
+	sim_liveupdate_ioctl_init();
+	sim_memfd_luo_init();
+	if (liveupdate_enabled())
+		sim_linked_init();
+}
+
 /* Everything; @from is what the last kernel left, %NULL on a cold boot */
 void sim_boot(const struct sim_handover *from)
 {
@@ -49,7 +62,14 @@ void sim_boot(const struct sim_handover *from)
 	sim_scratch_parse(scratch);
 	sim_boot_early(from);
 	sim_boot_memory();
-	sim_kho_init();
+	sim_boot_init();
+}
+
+/* With liveupdate=on */
+void sim_boot_liveupdate(const struct sim_handover *from)
+{
+	sim_early_liveupdate_param((char[]){ "on" });
+	sim_boot(from);
 }
 
 /* Find a place in an area for a segment, from the top */
@@ -91,6 +111,11 @@ struct sim_handover sim_kexec(void)
 
 	if (err || !image.kho.scratch)
 		sim_bug("the next kernel cannot be loaded", err);
+
+	kho_set_next(&image);
+	err = kho_check_next() ?: liveupdate_reboot();
+	if (err)
+		sim_bug("the next kernel cannot be started", err);
 
 	to = (struct sim_handover) {
 		.fdt = image.kho.fdt,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files in memory, as memfd sees shmem: an inode with folios by index. Every
- * misuse that the page cache would take for a bug is one here, too.
+ * Files: those in memory, as memfd sees shmem, are an inode with folios by index,
+ * and every misuse that the page cache would take for a bug is one here, too.
+ * Others have operations. File descriptors are those of the one process there is.
  */
-
-#include <linux/liveupdate.h>
 
 #include "internal.h"
 
 #define MAX_FOLIOS	64
+#define MAX_FDS		64
 
 struct sim_folio {
 	struct folio *folio;
@@ -43,7 +43,21 @@ struct file *memfd_alloc_file(const char *name, unsigned int flags)
 	f->file.f_inode = &f->inode;
 	f->inode.i_mapping = &f->inode;
 	f->inode.host = &f->inode;
+	f->file.refs = 1;
 	return &f->file;
+}
+
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
+				void *private_data, int flags)
+{
+	struct file *file = memfd_alloc_file(name, 0);
+
+	if (IS_ERR(file))
+		return file;
+
+	file->f_op = fops;
+	file->private_data = private_data;
+	return file;
 }
 
 int memfd_add_seals(struct file *file, unsigned int seals)
@@ -57,11 +71,24 @@ int memfd_get_seals(struct file *file)
 	return of_file(file)->seals;
 }
 
-/* Closes the file, which frees what is in it */
+struct file *get_file(struct file *file)
+{
+	file->refs++;
+	return file;
+}
+
+/* With the last reference goes what is in the file */
 void fput(struct file *file)
 {
 	struct sim_file *f = of_file(file);
 
+	if (!file->refs)
+		sim_bug("reference to a file put that nobody has", (unsigned long)file);
+	if (--file->refs)
+		return;
+
+	if (file->f_op)
+		file->f_op->release(file_inode(file), file);
 	for (unsigned int i = 0; i < f->nr; i++)
 		folio_put(f->folios[i].folio);
 	kfree(f);
@@ -138,44 +165,100 @@ void *sim_file_page(struct file *file, u64 index)
 	return NULL;
 }
 
-/* The one handler that there is, registered when it is first asked for */
-static const struct liveupdate_file_handler *handler;
+/* Descriptors; one that is being made has no file yet */
+static struct file making;
+static struct file *fds[MAX_FDS];
 
-int liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
+int get_unused_fd_flags(unsigned int flags)
 {
-	handler = fh;
+	for (unsigned int fd = 0; fd < MAX_FDS; fd++) {
+		if (!fds[fd]) {
+			fds[fd] = &making;
+			return fd;
+		}
+	}
+
+	return -EMFILE;
+}
+
+void put_unused_fd(unsigned int fd)
+{
+	if (fds[fd] != &making)
+		sim_bug("descriptor given back that is in use", fd);
+	fds[fd] = NULL;
+}
+
+void fd_install(unsigned int fd, struct file *file)
+{
+	if (fds[fd] != &making)
+		sim_bug("descriptor used that is not being made", fd);
+	fds[fd] = file;
+}
+
+/* The file of a descriptor, without a reference of its own */
+struct file *sim_fd_file(unsigned int fd)
+{
+	return fd < MAX_FDS && fds[fd] != &making ? fds[fd] : NULL;
+}
+
+struct file *fget(unsigned int fd)
+{
+	struct file *file = sim_fd_file(fd);
+
+	return file ? get_file(file) : NULL;
+}
+
+/* Gives the reference to @file to a new descriptor */
+int sim_open(struct file *file)
+{
+	int fd = get_unused_fd_flags(0);
+
+	if (fd < 0)
+		sim_bug("too many open files", MAX_FDS);
+	fd_install(fd, file);
+	return fd;
+}
+
+void sim_close(unsigned int fd)
+{
+	struct file *file = sim_fd_file(fd);
+
+	if (!file)
+		sim_bug("descriptor closed that is not open", fd);
+	fds[fd] = NULL;
+	fput(file);
+}
+
+/* An array is enough of an xarray */
+
+int xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	int free = -ENOMEM;
+
+	for (int i = ARRAY_SIZE(xa->slots) - 1; i >= 0; i--) {
+		if (!xa->slots[i].entry)
+			free = i;
+		else if (xa->slots[i].index == index)
+			return -EBUSY;
+	}
+	if (free < 0)
+		return free;
+
+	xa->slots[free].index = index;
+	xa->slots[free].entry = entry;
 	return 0;
 }
 
-static const struct liveupdate_file_ops *file_ops(void)
+void *xa_erase(struct xarray *xa, unsigned long index)
 {
-	if (!handler)
-		sim_memfd_luo_init();
-	return handler->ops;
-}
+	for (unsigned int i = 0; i < ARRAY_SIZE(xa->slots); i++) {
+		void *entry = xa->slots[i].entry;
 
-/* As LUO does for a file of a session; the state that goes to the next kernel */
-u64 sim_memfd_preserve(struct file *file)
-{
-	struct liveupdate_file_op_args args = { .file = file };
+		if (entry && xa->slots[i].index == index) {
+			xa->slots[i].entry = NULL;
+			return entry;
+		}
+	}
 
-	if (file_ops()->preserve(&args) || file_ops()->freeze(&args))
-		sim_bug("memfd cannot be preserved", 0);
-	return args.serialized_data;
-}
-
-int sim_memfd_retrieve(u64 data, struct file **file)
-{
-	struct liveupdate_file_op_args args = { .serialized_data = data };
-	int err = file_ops()->retrieve(&args);
-
-	*file = args.file;
-	return err;
-}
-
-void sim_memfd_finish(u64 data)
-{
-	struct liveupdate_file_op_args args = { .serialized_data = data };
-
-	file_ops()->finish(&args);
+	return NULL;
 }

@@ -17,4 +17,11 @@ void sim_start_pages(void);
 void sim_sync_areas(void);
 void sim_start_variables(void);
 
+/* luo.c; what the linker makes of calls of the function, see LDFLAGS */
+struct liveupdate_file_handler;
+
+void sim_linked_init(void);
+int __real_liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
+int __wrap_liveupdate_register_file_handler(struct liveupdate_file_handler *fh);
+
 #endif /* _SIM_INTERNAL_H */

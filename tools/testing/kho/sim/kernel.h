@@ -61,6 +61,14 @@
 #define __ref
 #define __ro_after_init
 #define __private
+#define __user
+#define ACCESS_PRIVATE(p, member)	((p)->member)
+#define list_is_head(entry, head)	((entry) == (head))
+
+/* The kernel's takes the address of what a null pointer leads to */
+#include <linux/list_private.h>
+#undef __list_private_offset
+#define __list_private_offset(type, member) offsetof(type, member)
 
 #define fs_initcall(fn)		int sim_##fn(void) { return fn(); }
 #define core_initcall(fn)	fs_initcall(fn)
@@ -191,9 +199,39 @@ typedef unsigned long cycles_t;
 	__same;								\
 })
 
+#define smp_load_acquire(p)	(*(p))
+#define smp_store_release(p, v)	(*(p) = (v))
+
+#define ATOMIC_INIT(n)		{ n }
+#define atomic_set(v, n)	((v)->counter = (n))
+
+static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
+{
+	int was = v->counter;
+
+	if (was == old)
+		v->counter = new;
+	return was;
+}
+
 typedef struct {
 	int refs;
 } refcount_t;
+
+#define refcount_read(r)	((r)->refs)
+#define refcount_set(r, n)	((r)->refs = (n))
+
+static inline void refcount_inc(refcount_t *r)
+{
+	WARN_ON(r->refs <= 0 || r->refs == INT_MAX);
+	r->refs++;
+}
+
+static inline bool refcount_dec_and_test(refcount_t *r)
+{
+	WARN_ON(r->refs <= 0);
+	return !--r->refs;
+}
 
 struct lock_class_key { };
 struct mutex {
@@ -203,6 +241,7 @@ struct mutex {
 #define __MUTEX_INITIALIZER(name)	{ }
 #define DEFINE_MUTEX(name)		struct mutex name
 #define mutex_init(lock)		((lock)->locked = false)
+#define mutex_destroy(lock)		WARN_ON((lock)->locked)
 #define lockdep_set_class(lock, key)	((void)(lock), (void)(key))
 #define lockdep_assert_held(lock)	WARN_ON(!(lock)->locked)
 
@@ -218,9 +257,51 @@ static inline void mutex_unlock(struct mutex *lock)
 	lock->locked = false;
 }
 
+struct rw_semaphore {
+	unsigned int readers;
+	bool written;
+};
+
+#define __RWSEM_INITIALIZER(name)	{ }
+#define DECLARE_RWSEM(name)		struct rw_semaphore name
+#define lockdep_assert_held_write(lock)	WARN_ON(!(lock)->written)
+
+static inline void down_read(struct rw_semaphore *lock)
+{
+	WARN_ON(lock->written);
+	lock->readers++;
+}
+
+static inline void up_read(struct rw_semaphore *lock)
+{
+	WARN_ON(!lock->readers);
+	lock->readers--;
+}
+
+static inline void down_write(struct rw_semaphore *lock)
+{
+	WARN_ON(lock->written || lock->readers);
+	lock->written = true;
+}
+
+static inline void up_write(struct rw_semaphore *lock)
+{
+	WARN_ON(!lock->written);
+	lock->written = false;
+}
+
+typedef struct mutex spinlock_t;
+
+#define DEFINE_SPINLOCK(name)		spinlock_t name
+#define spin_lock(lock)			mutex_lock(lock)
+#define spin_unlock(lock)		mutex_unlock(lock)
+
 #include <linux/cleanup.h>
 
 DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
+DEFINE_GUARD(spinlock, spinlock_t *, spin_lock(_T), spin_unlock(_T))
+DEFINE_GUARD(rwsem_read, struct rw_semaphore *, down_read(_T), up_read(_T))
+DEFINE_GUARD(rwsem_write, struct rw_semaphore *, down_write(_T), up_write(_T))
 
 /* Physical memory */
 
@@ -447,7 +528,25 @@ struct inode {
 struct file {
 	struct inode *f_inode;
 	loff_t f_pos;
+	const struct file_operations *f_op;
+	void *private_data;
+	unsigned int refs;
 };
+
+struct file_operations {
+	void *owner;
+	int (*open)(struct inode *inode, struct file *file);
+	int (*release)(struct inode *inode, struct file *file);
+	long (*unlocked_ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
+};
+
+struct miscdevice {
+	int minor;
+	const char *name;
+	const struct file_operations *fops;
+};
+
+struct module;
 
 #define address_space		inode
 #define file_inode(file)	((file)->f_inode)
@@ -464,6 +563,14 @@ struct file {
 #define F_SEAL_EXEC		0x20
 #define THIS_MODULE		NULL
 #define KBUILD_MODNAME		"kho"
+#define try_module_get(module)	((void)(module), true)
+#define module_put(module)	((void)(module))
+#define MISC_DYNAMIC_MINOR	255
+#define ENOIOCTLCMD		515
+#define O_RDWR			2
+#define O_CLOEXEC		02000000
+#define offsetofend(type, member) \
+	(offsetof(type, member) + sizeof(((type *)0)->member))
 
 static inline loff_t vfs_setpos(struct file *file, loff_t pos, loff_t max)
 {
@@ -478,7 +585,42 @@ int memfd_add_seals(struct file *file, unsigned int seals);
 int memfd_get_seals(struct file *file);
 long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 		      struct folio **folios, unsigned int max, u64 *offset);
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
+				void *private_data, int flags);
+int misc_register(struct miscdevice *misc);
+struct file *get_file(struct file *file);
 void fput(struct file *file);
+
+/* File descriptors of the one process there is, and its memory */
+int get_unused_fd_flags(unsigned int flags);
+void put_unused_fd(unsigned int fd);
+void fd_install(unsigned int fd, struct file *file);
+struct file *fget(unsigned int fd);
+
+#define get_user(to, from)		((to) = *(from), 0)
+#define copy_to_user(to, from, size)	(memcpy(to, from, size), 0)
+
+static inline int copy_struct_from_user(void *to, size_t size, const void *from,
+					size_t user_size)
+{
+	if (user_size > size)
+		return -E2BIG;
+	memset(to, 0, size);
+	memcpy(to, from, user_size);
+	return 0;
+}
+
+struct xarray {
+	struct {
+		unsigned long index;
+		void *entry;
+	} slots[128];
+};
+
+#define DEFINE_XARRAY(name)		struct xarray name
+int xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
+void *xa_erase(struct xarray *xa, unsigned long index);
+
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
 void filemap_remove_folio(struct folio *folio);

@@ -35,7 +35,9 @@ struct sim_handover {
 void sim_power_on(void);
 void sim_boot_early(const struct sim_handover *from);
 void sim_boot_memory(void);
+void sim_boot_init(void);
 void sim_boot(const struct sim_handover *from);
+void sim_boot_liveupdate(const struct sim_handover *from);
 struct sim_handover sim_kexec(void);
 void *sim_subtree(const struct sim_handover *handover, const char *name);
 void sim_reboot(void);
@@ -56,6 +58,18 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 
 struct file *sim_file(unsigned int nr, unsigned int order);
 void *sim_file_page(struct file *file, u64 index);
+struct file *sim_fd_file(unsigned int fd);
+int sim_open(struct file *file);
+void sim_close(unsigned int fd);
+
+extern struct liveupdate_file_handler sim_linked_handler;
+extern struct liveupdate_flb sim_shared;
+struct file *sim_linked_file(u64 size);
+int sim_session_create(const char *name);
+int sim_session_retrieve(const char *name);
+int sim_session_preserve_fd(int session, u64 token, int fd);
+int sim_session_retrieve_fd(int session, u64 token);
+int sim_session_finish(int session);
 u64 sim_memfd_preserve(struct file *file);
 int sim_memfd_retrieve(u64 data, struct file **file);
 void sim_memfd_finish(u64 data);
@@ -67,6 +81,10 @@ int sim_kho_parse_enable(char *arg);
 int sim_scratch_parse(char *arg);
 int sim_reserve_mem(char *arg);
 int sim_reserve_mem_init(void);
+int sim_early_liveupdate_param(char *arg);
+int sim_luo_early_startup(void);
+int sim_luo_late_startup(void);
+int sim_liveupdate_ioctl_init(void);
 int sim_memfd_luo_init(void);
 
 #endif /* _SIM_SIM_H */

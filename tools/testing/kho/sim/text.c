@@ -35,10 +35,24 @@ static void put(struct seq_buf *s, const char *fmt, ...)
 	va_end(args);
 }
 
-/* %pa, %pe and %p; returns how many letters follow the p */
-static int put_pointer(struct seq_buf *s, const char *letters, const void *ptr)
+static void put_escaped(struct seq_buf *s, const unsigned char *text, int len)
+{
+	for (; len > 0; len--, text++) {
+		if (isprint(*text))
+			put(s, "%c", *text);
+		else
+			put(s, "\\%03o", *text);
+	}
+}
+
+/* %pa, %pe, %*pE and %p; returns how many letters follow the p */
+static int put_pointer(struct seq_buf *s, const char *letters, int len,
+		       const void *ptr)
 {
 	switch (*letters) {
+	case 'E':
+		put_escaped(s, ptr, len);
+		return 1;
 	case 'a':
 		put(s, "0x%016llx", (unsigned long long)*(const phys_addr_t *)ptr);
 		return letters[1] == 'p' ? 2 : 1;
@@ -52,14 +66,16 @@ static int put_pointer(struct seq_buf *s, const char *letters, const void *ptr)
 }
 
 /*
- * One conversion, from its % to the letter, goes to the C library as it is;
- * every integer is passed as widely as its modifier says.
+ * One conversion, from its % to the letter; every integer is passed as widely as
+ * its modifier says.
  */
 static void put_conversion(struct seq_buf *s, const char *spec, va_list *args)
 {
 	size_t len = strlen(spec);
 	char last = spec[len - 1];
 
+	if (spec[1] == '#')
+		put(s, "0x");
 	if (last == 's')
 		put(s, "%s", va_arg(*args, char *));
 	else if (last == 'c')
@@ -77,6 +93,7 @@ static void format(struct seq_buf *s, const char *fmt, va_list *args)
 	while (*fmt) {
 		size_t plain = strcspn(fmt, "%"), len;
 		char spec[16];
+		int width = 0;
 
 		put(s, "%.*s", (int)plain, fmt);
 		fmt += plain;
@@ -91,8 +108,10 @@ static void format(struct seq_buf *s, const char *fmt, va_list *args)
 		len = strcspn(fmt, "csdiuxp") + 1;
 		snprintf(spec, sizeof(spec), "%.*s", (int)len, fmt);
 		fmt += len;
+		if (spec[1] == '*')
+			width = va_arg(*args, int);
 		if (fmt[-1] == 'p')
-			fmt += put_pointer(s, fmt, va_arg(*args, void *));
+			fmt += put_pointer(s, fmt, width, va_arg(*args, void *));
 		else
 			put_conversion(s, spec, args);
 	}
