@@ -59,11 +59,12 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation);
 void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
-				size_t size);
+				size_t size, struct kho_restore_batch *batch);
 
 void *kho_alloc_preserve(size_t size);
 void kho_unpreserve_free(void *mem);
 void kho_restore_free(void *mem);
+void kho_restore_free_batch(struct kho_restore_batch *batch, void *mem);
 
 int kho_add_subtree(const char *name, void *blob, size_t size);
 void kho_remove_subtree(void *blob);
@@ -163,7 +164,7 @@ static inline void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 
 static inline void *
 kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
-			  size_t size)
+			  size_t size, struct kho_restore_batch *batch)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }
@@ -175,6 +176,8 @@ static inline void *kho_alloc_preserve(size_t size)
 
 static inline void kho_unpreserve_free(void *mem) { }
 static inline void kho_restore_free(void *mem) { }
+static inline void kho_restore_free_batch(struct kho_restore_batch *batch,
+					  void *mem) { }
 
 static inline int kho_add_subtree(const char *name, void *blob, size_t size)
 {
@@ -240,17 +243,20 @@ static inline enum migratetype kho_scratch_migratetype(unsigned long pfn,
  * kho_restore_vmalloc_array - map a preserved array again
  * @src: a member whose type is KHO_VMALLOC_ARRAY().
  * @nr: number of elements that the array must have.
+ * @batch: what accounts for its pages, as for kho_restore_folio_batch(), if what
+ *	the array names is restored as well; or %NULL.
  *
  * Otherwise like kho_restore_vmalloc(): the array, of the type that @src
  * has; ERR_PTR() of -ENOMEM, with nothing taken over; or of -EINVAL if the
  * preserved area is damaged or not what @nr elements need.
  */
-#define kho_restore_vmalloc_array(src, nr)				\
+#define kho_restore_vmalloc_array(src, nr, batch)			\
 ({									\
 	typeof(src) __src = (src);					\
 									\
 	(typeof(__src->elem))						\
-	kho_restore_vmalloc_sized(&__src->area, nr, sizeof(*__src->elem)); \
+	kho_restore_vmalloc_sized(&__src->area, nr,			\
+				  sizeof(*__src->elem), batch);		\
 })
 
 #endif /* LINUX_KEXEC_HANDOVER_H */

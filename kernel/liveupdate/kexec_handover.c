@@ -620,6 +620,35 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 	return true;
 }
 
+/* Pages that have been claimed, each for itself */
+static void kho_hand_out_pages(struct kho_restore_batch *batch,
+			       unsigned long pfn, unsigned long end)
+{
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		set_page_count(page, 1);
+		clear_page_tag_ref(page);
+		kho_restore_batch_add(batch, page, 1);
+	}
+}
+
+/*
+ * Get a range back as single pages, of which kho_preserved_order() has said that
+ * it starts at @page and is of this order. False if it has been restored since.
+ */
+bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
+		       unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	if (!kho_claim_range(page, kho_page_info(order)))
+		return false;
+
+	kho_hand_out_pages(batch, pfn, pfn + BIT(order));
+	return true;
+}
+
 /**
  * kho_restore_pages - get contiguous pages back
  * @phys: physical address of the first one.
@@ -654,14 +683,7 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		pfn += BIT(lower_32_bits(info));
 	}
 
-	for (pfn = start; pfn < end; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		set_page_count(page, 1);
-		clear_page_tag_ref(page);
-		kho_restore_batch_add(&batch, page, 1);
-	}
-
+	kho_hand_out_pages(&batch, start, end);
 	kho_restore_batch_end(&batch);
 	return pfn_to_page(start);
 
@@ -672,21 +694,36 @@ refuse:
 EXPORT_SYMBOL_GPL(kho_restore_pages);
 
 /**
+ * kho_restore_free_batch - free memory of the previous kernel, as one of many
+ * @batch: as for kho_restore_folio_batch().
+ * @mem: what kho_restore_free() could free, not %NULL.
+ *
+ * Context: as kho_preserved_order().
+ */
+void kho_restore_free_batch(struct kho_restore_batch *batch, void *mem)
+{
+	struct folio *folio = kho_restore_folio_batch(batch, virt_to_phys(mem));
+
+	if (folio)
+		folio_put(folio);
+}
+EXPORT_SYMBOL_GPL(kho_restore_free_batch);
+
+/**
  * kho_restore_free - free what the previous kernel got from kho_alloc_preserve()
  * @mem: the memory, in this kernel's direct map, or %NULL.
  *
- * Context: any.
+ * Context: as kho_preserved_order().
  */
 void kho_restore_free(void *mem)
 {
-	struct folio *folio;
+	struct kho_restore_batch batch = {};
 
 	if (!mem)
 		return;
 
-	folio = kho_restore_folio(virt_to_phys(mem));
-	if (folio)
-		folio_put(folio);
+	kho_restore_free_batch(&batch, mem);
+	kho_restore_batch_end(&batch);
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);
 

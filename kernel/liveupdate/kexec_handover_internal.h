@@ -153,6 +153,10 @@ static inline unsigned long kho_page_info(unsigned int order)
 	return KHO_PAGE_MAGIC << 32 | order;
 }
 
+/* kexec_handover.c; for kho_vmalloc.c, which has checked what it restores */
+bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
+		       unsigned int order);
+
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
 bool kho_range_preserved(phys_addr_t phys, u64 size);

@@ -27,6 +27,7 @@
 #include <linux/vmstat.h>
 
 #include "../../mm/vmalloc.h"
+#include "kexec_handover_internal.h"
 
 struct kho_component kho_vmalloc_component = {
 	.name = "vmalloc",
@@ -304,14 +305,18 @@ static struct vm_struct *kho_vmalloc_map(const struct kho_vmalloc *p,
  * those that were taken is freed.
  */
 static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
-				  struct page **pages)
+				  struct page **pages,
+				  struct kho_restore_batch *batch)
 {
 	unsigned long step = 1UL << p->order;
 	unsigned long i;
 
 	for (i = 0; i < p->total_pages; i += step) {
-		if (!kho_restore_pages(page_to_phys(pages[i]), step))
+		if (!kho_restore_range(batch, pages[i], p->order)) {
+			pr_warn("block at page frame 0x%lx is listed twice\n",
+				page_to_pfn(pages[i]));
 			return -EINVAL;
+		}
 	}
 
 	/* vfree() will take them off again */
@@ -321,25 +326,27 @@ static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
 	return 0;
 }
 
-static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
+static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p,
+				    struct kho_restore_batch *batch)
 {
 	struct kho_vmalloc_chunk *next, *chunk = KHOSER_LOAD_PTR(p->first);
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
-		kho_restore_free(chunk);
+		kho_restore_free_batch(batch, chunk);
 	}
 }
 
+/* The descriptor is valid; what it leads to is yet to be checked */
 static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
+				 struct kho_restore_batch *batch,
 				 const void *caller)
 {
 	kasan_vmalloc_flags_t kasan_flags = KASAN_VMALLOC_PROT_NORMAL;
 	struct page **pages __free(kvfree) = NULL;
 	struct vm_struct *area;
 
-	if (!kho_vmalloc_valid(preservation) ||
-	    !kho_vmalloc_chunks_valid(preservation))
+	if (!kho_vmalloc_chunks_valid(preservation))
 		return ERR_PTR(-EINVAL);
 
 	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
@@ -352,11 +359,11 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 	if (!area)
 		return ERR_PTR(-ENOMEM);
 
-	if (kho_vmalloc_take_pages(preservation, pages)) {
+	if (kho_vmalloc_take_pages(preservation, pages, batch)) {
 		free_vm_area(area);
 		return ERR_PTR(-EINVAL);
 	}
-	kho_vmalloc_free_chunks(preservation);
+	kho_vmalloc_free_chunks(preservation, batch);
 
 	area->nr_pages = preservation->total_pages;
 	area->pages = no_free_ptr(pages);
@@ -386,8 +393,15 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
  */
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 {
-	void *mem = kho_vmalloc_restore(preservation, __builtin_return_address(0));
+	struct kho_restore_batch batch = {};
+	void *mem;
 
+	if (!kho_vmalloc_valid(preservation))
+		return NULL;
+
+	mem = kho_vmalloc_restore(preservation, &batch,
+				  __builtin_return_address(0));
+	kho_restore_batch_end(&batch);
 	return IS_ERR(mem) ? NULL : mem;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
@@ -397,6 +411,8 @@ EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
  * @preservation: the descriptor that the previous kernel stored.
  * @nr: number of elements that the array must have.
  * @size: size of an element in bytes.
+ * @batch: what accounts for the pages, as for kho_restore_folio_batch(), or
+ *	%NULL.
  *
  * For kho_restore_vmalloc_array(), which knows the type. The descriptor says
  * how many pages there are but not what is in them, so this is as much as can
@@ -407,9 +423,11 @@ EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
  * that it can be tried again; of -EINVAL if it is damaged or has another size.
  */
 void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
-				size_t size)
+				size_t size, struct kho_restore_batch *batch)
 {
+	struct kho_restore_batch own = {};
 	u64 bytes, pages;
+	void *mem;
 
 	if (!kho_vmalloc_valid(preservation))
 		return ERR_PTR(-EINVAL);
@@ -425,6 +443,9 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 		return ERR_PTR(-EINVAL);
 	}
 
-	return kho_vmalloc_restore(preservation, __builtin_return_address(0));
+	mem = kho_vmalloc_restore(preservation, batch ?: &own,
+				  __builtin_return_address(0));
+	kho_restore_batch_end(&own);
+	return mem;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc_sized);

@@ -255,7 +255,7 @@ static void table_unpreserve(struct table_ser *ser)
 /* The rows, to be freed with vfree(), or an ERR_PTR(); see the function */
 static struct row *table_restore(const struct table_ser *ser)
 {
-	return kho_restore_vmalloc_array(&ser->rows, ser->nr);
+	return kho_restore_vmalloc_array(&ser->rows, ser->nr, NULL);
 }
 
 /* end of vmalloc */

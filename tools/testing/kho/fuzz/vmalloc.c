@@ -54,7 +54,8 @@ void fuzz_one(void)
 	fuzz_damage_pages();
 
 	for (int i = 0; i < 2; i++)
-		area[i] = size[i] ? kho_restore_vmalloc_sized(&kv[i], nr[i], size[i]) :
+		area[i] = size[i] ? kho_restore_vmalloc_sized(&kv[i], nr[i], size[i],
+							      NULL) :
 				    kho_restore_vmalloc(&kv[i]);
 	for (int i = 0; i < 2; i++) {
 		if (!IS_ERR_OR_NULL(area[i]))
