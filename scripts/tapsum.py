@@ -6,7 +6,8 @@ tapsum.py layer TOTALS NAME STATUS SECONDS LOG [FILE...]
     Reads what one layer wrote, prints a line with its counts and one for each
     test that did not pass, and adds the counts to the file TOTALS.
 tapsum.py total TOTALS
-    Prints the sum of all layers; exit status 1 if anything failed.
+    Prints what failed once more, and the sum of all layers; exit status 1 if
+    anything failed.
 
 Leaf tests are counted, a suite is not. What keeps a result from being trusted
 counts as a failure of its own: no file, no plan, no tests, a plan that was not
@@ -19,6 +20,7 @@ PREFIX = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 PLAN = re.compile(r"^( *)1\.\.(\d+)\s*(#\s*SKIP\b.*)?$", re.IGNORECASE)
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
 SKIP = re.compile(r"\s*#\s*SKIP\b\s*(.*)$", re.IGNORECASE)
+FAILED = "failed: "
 VERSION = re.compile(r"^K?TAP version \d+\s*$")
 
 
@@ -159,11 +161,19 @@ def layer(totals, name, status, seconds, log, *files):
     sys.stdout.flush()
     with open(totals, "a", encoding="utf-8") as out:
         print(*number, file=out)
+        for test, verdict, _ in results:
+            if verdict == "failed":
+                print(f"{FAILED}{name}: {test}", file=out)
 
 
 def total(totals):
     with open(totals, encoding="utf-8") as lines:
-        rows = [[int(n) for n in line.split()] for line in lines]
+        lines = lines.read().splitlines()
+    for line in lines:
+        if line.startswith(FAILED):
+            print(line)
+    rows = [[int(n) for n in line.split()] for line in lines
+            if not line.startswith(FAILED)]
     number = [sum(column) for column in zip(*rows)] or [0, 1, 0]
     print(counts(*number))
     return 1 if number[1] else 0

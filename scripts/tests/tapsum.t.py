@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Tests of scripts/tapsum.py: what it makes of good and of broken TAP."""
+import contextlib
+import io
 import pathlib
 import sys
 import tempfile
@@ -69,12 +71,31 @@ def layer_cases(directory):
         and tapsum.counts(3, 1, 2) == "3 passed, 1 failed, 2 skipped")
 
 
+def total_cases(directory):
+    """name, whether it holds: what the end of a run says."""
+    tap = directory / "two.tap"
+    tap.write_text("1..2\nok 1 a\nnot ok 2 - b c\n", encoding="utf-8")
+    totals = str(directory / "totals")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        for name in ("one", "two"):
+            tapsum.layer(totals, name, "1", "0", "log", str(tap))
+        out.truncate(0)
+        out.seek(0)
+        status = tapsum.total(totals)
+    yield "the end names what failed, then the sum", (
+        out.getvalue() == "failed: one: b c\nfailed: two: b c\n"
+        "2 passed, 2 failed\n")
+    yield "and has the exit status of a failure", status == 1
+
+
 def main():
     cases = []
     for name, text, expected in PARSED:
         cases.append((name, verdicts(tapsum.parse(text.splitlines())) == expected))
     with tempfile.TemporaryDirectory() as directory:
         cases += layer_cases(pathlib.Path(directory))
+        cases += total_cases(pathlib.Path(directory))
     print("TAP version 13")
     print(f"1..{len(cases)}")
     for number, (name, holds) in enumerate(cases, 1):
