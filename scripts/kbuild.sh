@@ -95,3 +95,36 @@ lost_options()
 			}
 		}' | sort
 }
+
+# What a configuration is made from: the fragments and our Kconfig files, those
+# that are there yet.
+config_inputs()
+{
+	cat "$@"
+	[ "$source" != "$build/base" ] || return 0
+	grep Kconfig "$build/linux.manifest" | while read -r path; do
+		[ ! -f "$source/$path" ] || cat "$source/$path"
+	done
+}
+
+# update_config NAME FRAGMENT...: configure, if that has changed
+update_config()
+{
+	name=$1
+	shift
+	config_inputs "$@" >"$out/config.inputs.new"
+	cmp -s "$out/config.inputs.new" "$out/config.inputs" && return
+	rm -f "$out/config.inputs"
+	run_logged "configuring $name" "$name-config.log" configure "$@" ||
+		exit 1
+	mv "$out/config.inputs.new" "$out/config.inputs"
+}
+
+# require_options NAME FRAGMENT...: what they ask for must be there
+require_options()
+{
+	name=$1
+	shift
+	lost=$(lost_options "$@")
+	[ -z "$lost" ] || die "configuration of $name:" "$lost"
+}

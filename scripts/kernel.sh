@@ -43,28 +43,6 @@ for fragment in "$@"; do
 	[ -f "$fragment" ] || die "no configuration fragment $fragment"
 done
 
-# What the configuration is made from: the fragments and our Kconfig files.
-config_inputs()
-{
-	cat "$@"
-	[ "$tree" = ours ] || return 0
-	grep Kconfig "$build/linux.manifest" | while read -r path; do
-		cat "$source/$path"
-	done
-}
-
-update_config()
-{
-	config_inputs "$@" >"$out/config.inputs.new"
-	cmp -s "$out/config.inputs.new" "$out/config.inputs" && return
-	rm -f "$out/config.inputs"
-	run_logged "configuring $name" "$name-config.log" configure "$@" ||
-		exit 1
-	lost=$(lost_options "$@")
-	[ -z "$lost" ] || die "configuration of $name:" "$lost"
-	mv "$out/config.inputs.new" "$out/config.inputs"
-}
-
 update_headers()
 {
 	done=$out/headers.done
@@ -84,7 +62,8 @@ update_headers()
 need_build_tools
 lock "kernel-$name"
 drop_build_of_other_base
-update_config "$@"
+update_config "$name" "$@"
+require_options "$name" "$@"
 # The list of symbols, for a module that others build, comes with the modules.
 modules=
 ! grep -q '^CONFIG_MODULES=y' "$out/.config" || modules=modules

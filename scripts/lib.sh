@@ -83,7 +83,8 @@ report_progress()
 }
 
 # run_logged WHAT LOG COMMAND...: output goes to build/logs/LOG; of a failure
-# the lines that tell the reason are shown.
+# the lines that tell the reason are shown. A script that has its own use for
+# stderr sets progress to another file descriptor.
 run_logged()
 {
 	what=$1
@@ -91,7 +92,7 @@ run_logged()
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	: >"$log"
-	report_progress "$what" "$log" >&2 9>&- &
+	report_progress "$what" "$log" >&"${progress:-2}" 2>&1 9>&- &
 	reporter=$!
 	status=0
 	"$@" >>"$log" 2>&1 || status=$?
