@@ -180,7 +180,8 @@ class Runner:
         self.kernel = args.kernel
         self.seed = args.seed
         self.deadline = args.deadline * self.config.deadline
-        self.results = f"{self.config.results}-{args.arch}"
+        self.results = args.results or \
+            f"{self.config.results}-{args.arch}"
         self.logs = khotest.BUILD / "results" / self.results
         self.logs.mkdir(parents=True, exist_ok=True)
         self.images = {}
@@ -279,6 +280,9 @@ def arguments():
     parser.add_argument("--deadline", type=int, default=600,
                         help="seconds until a machine counts as hung")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--results", metavar="NAME",
+                        help="of the files in build/results; the default is "
+                        "vm-ARCH")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     return parser.parse_args()
 
