@@ -30,6 +30,7 @@ help:
 	@echo 'make tree        lay our files and patches over it, in build/linux'
 	@echo 'make kernel      build our kernel for the virtual machines'
 	@echo 'make kho-compat  build the command that compares kernel images'
+	@echo 'make series      the patches to mail, in build/series'
 	@echo 'make clean       remove what was built, not the base tree and the caches'
 	@echo
 	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
@@ -39,7 +40,7 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
-base tree check demo test bench kho-compat:
+base tree check demo test bench kho-compat series:
 	@scripts/$@.sh
 
 kernel:
@@ -62,7 +63,8 @@ clean:
 	rm -rf build/linux build/linux.* build/stage build/stage.* \
 		build/kernels build/kunit build/check build/guest \
 		build/results build/logs build/userspace build/fuzz build/kho-compat \
-		build/userspace-coverage
+		build/userspace-coverage \
+		build/series build/series.git build/newest
 
 .PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
-	coverage clean
+	coverage clean series

@@ -1,0 +1,638 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes the patch series that is sent to mailing lists.
+
+series.py BASE OUTPUT
+
+BASE is a Linux tree, only read; OUTPUT gets a cover letter and the patches.
+series/manifest says what each patch brings. The code itself comes from where
+it is kept, the files of this repository and patches/; what stands in series/
+beside the messages are edits of the base's files that last for a few patches
+only, until a file of ours takes their place.
+
+Owns the manifest, how the tree at each patch follows from it, and the mails.
+Does not build or judge anything: that is series-check.sh.
+"""
+import dataclasses
+import email
+import email.policy
+import fnmatch
+import hashlib
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import string
+import subprocess
+import sys
+import tempfile
+
+import benchfigures
+import tapsum
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+BUILD = TOP / "build"
+TREES = ["kernel", "include", "lib", "arch", "tools", "Documentation"]
+
+
+class Fault(Exception):
+    """Something that the user has to mend; the text names it."""
+
+
+@dataclasses.dataclass
+class Patch:
+    """One patch of the series, as the manifest has it."""
+    name: str
+    files: list = dataclasses.field(default_factory=list)
+    lines: list = dataclasses.field(default_factory=list)
+    edits: list = dataclasses.field(default_factory=list)
+    drops: list = dataclasses.field(default_factory=list)
+
+
+# The manifest
+
+def parse_manifest(text):
+    patches = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        try:
+            parse_line(patches, words[0], words[1:])
+        except (IndexError, ValueError, re.error):
+            raise Fault(f"series/manifest:{number}: cannot read '{line}'") \
+                from None
+    return patches
+
+
+def parse_line(patches, keyword, words):
+    if keyword == "patch":
+        name, = words
+        patches.append(Patch(name))
+        return
+    patch = patches[-1]
+    if keyword == "file":
+        patch.files += words
+    elif keyword == "lines":
+        path, regex, *count = words
+        count, = map(int, count or [1])
+        patch.lines.append((path, re.compile(regex), count))
+    elif keyword == "drop":
+        patch.drops += words
+    elif keyword == "cut":
+        patch.edits.append((keyword, words[0], words[1:]))
+    elif keyword in ("bridge", "apply"):
+        path, = words
+        patch.edits.append((keyword, path, []))
+    else:
+        raise ValueError
+
+
+def matches(path, pattern):
+    """A pattern that ends in '/' stands for all that is below."""
+    if pattern.endswith("/"):
+        return path.startswith(pattern)
+    return fnmatch.fnmatchcase(path, pattern)
+
+
+def assign(paths, patches):
+    """The patch that brings each path: the first one that names it."""
+    bringer = {}
+    for number, patch in enumerate(patches):
+        for pattern in patch.files:
+            found = [p for p in paths if matches(p, pattern)]
+            if not found:
+                raise Fault(f"patch {patch.name}: file {pattern} "
+                            "is not in the repository")
+            for path in found:
+                bringer.setdefault(path, number)
+    for path in paths:
+        if path not in bringer:
+            raise Fault(f"series/manifest: no patch brings {path}")
+    return bringer
+
+
+def check_patches_used(patches, available):
+    """Each diff in patches/ comes with exactly one patch; give it its name."""
+    left = set(available)
+    for patch in patches:
+        for i, (keyword, pattern, names) in enumerate(patch.edits):
+            if keyword != "apply":
+                continue
+            found = sorted(p for p in left if fnmatch.fnmatchcase(p, pattern))
+            if len(found) != 1:
+                raise Fault(f"patch {patch.name}: apply {pattern} matches "
+                            f"{len(found)} files in patches/ that no other "
+                            "patch applies, expected 1")
+            left.remove(found[0])
+            patch.edits[i] = (keyword, found[0], names)
+    for name in sorted(left):
+        raise Fault(f"series/manifest: no patch applies patches/{name}")
+
+
+# Definitions in C files
+
+def without_strings(line):
+    return re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'', '""', line)
+
+
+def split_definitions(text):
+    """Pieces of a C file: each ends with a blank line outside of all braces
+    and comments."""
+    pieces, piece = [], []
+    depth, comment = 0, False
+    for line in text.splitlines(keepends=True):
+        piece.append(line)
+        for token in re.findall(r"/\*|\*/|[{}]", without_strings(line)):
+            if token in ("/*", "*/"):
+                comment = token == "/*"
+            elif not comment:
+                depth += 1 if token == "{" else -1
+        if not line.strip() and not depth and not comment:
+            pieces.append("".join(piece))
+            piece = []
+    return pieces + ["".join(piece)] if piece else pieces
+
+
+def defined_names(piece):
+    """What a piece defines; for a comment alone what it is about."""
+    names = re.findall(r"^ \* (DOC: .*)$", piece, re.MULTILINE)
+    code = re.sub(r"/\*.*?\*/", "", piece, flags=re.DOTALL)
+    names += re.findall(r"^#define (\w+)", code, re.MULTILINE)
+    code = re.sub(r"^#(?:.*\\\n)*.*$", "", code, flags=re.MULTILINE)
+    return set(names + re.findall(r"(\w+)\s*(?:\[.*?\])?\s*[({=;]", code)[:1])
+
+
+def cut(text, names, path):
+    """The text without the definitions of these names."""
+    left = set(names)
+    kept = []
+    for piece in split_definitions(text):
+        found = defined_names(piece) & set(names)
+        left -= found
+        if not found:
+            kept.append(piece)
+    if left:
+        raise Fault(f"{path} has no definition of {', '.join(sorted(left))} "
+                    "to cut")
+    return "".join(kept)
+
+
+# Diffs
+
+def diff_paths(text):
+    """Files that a diff changes; None instead of one that is not there."""
+    olds = re.findall(r"^--- (?:a/)?(\S+)", text, re.MULTILINE)
+    news = re.findall(r"^\+\+\+ (?:b/)?(\S+)", text, re.MULTILINE)
+    for pair in zip(olds, news):
+        yield tuple(None if p == "/dev/null" else p for p in pair)
+
+
+def failed_hunks(output):
+    path = "?"
+    for line in output.splitlines():
+        name = re.match(r"(?:checking|patching) file (\S+)", line)
+        hunk = re.match(r"Hunk #(\d+) (?:FAILED|ignored) at (\d+)", line)
+        path = name[1] if name else path
+        if hunk:
+            yield f"{path}, hunk #{hunk[1]} at line {hunk[2]}"
+
+
+def apply_diff(tree, diff, label):
+    """Change tree; returns what does not apply, a line for each hunk."""
+    text = diff.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="kho-") as name:
+        work = pathlib.Path(name)
+        missing = []
+        for old, _ in diff_paths(text):
+            if old and tree.read(old) is None:
+                missing.append(f"{label}: there is no {old}")
+            elif old:
+                (work / old).parent.mkdir(parents=True, exist_ok=True)
+                (work / old).write_bytes(tree.read(old))
+        if missing:
+            return missing
+        run = subprocess.run(
+            ["patch", "-p1", "-F0", "-N", "-E", "-r", "-",
+             "--no-backup-if-mismatch", "-i", diff], cwd=work, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if run.returncode:
+            return [f"{label}: {hunk}" for hunk in failed_hunks(run.stdout)] \
+                or [f"{label}: {run.stdout.strip()}"]
+        for old, new in diff_paths(text):
+            path = new or old
+            file = work / path
+            tree.write(path, file.read_bytes() if file.exists() else None)
+    return []
+
+
+# The tree at each patch
+
+class Tree:
+    """The files that differ from the base, or did at some patch before."""
+
+    def __init__(self, base):
+        self.base = base
+        self.contents = {}
+        self.modes = {}
+
+    def original(self, path):
+        file = self.base / path
+        return file.read_bytes() if file.is_file() else None
+
+    def read(self, path):
+        if path in self.contents:
+            return self.contents[path]
+        return self.original(path)
+
+    def write(self, path, content, mode=None):
+        self.contents[path] = content
+        if mode:
+            self.modes[path] = mode
+
+    def mode(self, path):
+        executable = os.access(self.base / path, os.X_OK)
+        return self.modes.get(path, "100755" if executable else "100644")
+
+
+class Series:
+    """patches: list of Patch; trouble: what does not fit this base."""
+
+    def __init__(self, base):
+        self.tree = Tree(base)
+        self.patches = parse_manifest(
+            (TOP / "series/manifest").read_text(encoding="utf-8"))
+        self.paths = repository_files()
+        self.bringer = assign(self.paths, self.patches)
+        check_patches_used(self.patches,
+                           [p.name for p in (TOP / "patches").glob("*.patch")])
+        self.check_lines()
+        self.trouble = []
+
+    def check_lines(self):
+        for patch in self.patches:
+            for path, regex, _ in patch.lines:
+                if path not in self.bringer:
+                    raise Fault(f"patch {patch.name}: lines {path}: "
+                                "the file is not in the repository")
+                if not any(map(regex.search, read_text(TOP / path))):
+                    raise Fault(f"patch {patch.name}: no line of {path} "
+                                f"matches '{regex.pattern}'")
+
+    def content(self, path, number):
+        """Our file at a patch: without the lines that come with later ones."""
+        later = [(regex, count) for patch in self.patches[number + 1:]
+                 for name, regex, count in patch.lines if name == path]
+        if not later:
+            return (TOP / path).read_bytes()
+        return "".join(without_lines(read_text(TOP / path), later)).encode()
+
+    def step(self, number):
+        """Bring the tree to the patch of this number."""
+        patch = self.patches[number]
+        for path in patch.drops:
+            if self.tree.read(path) is None:
+                self.trouble.append(f"patch {patch.name}: drop {path}: "
+                                    "there is no such file")
+            self.tree.write(path, None)
+        for edit in patch.edits:
+            self.edit(patch, number, *edit)
+        for path in self.paths:
+            if self.bringer[path] <= number:
+                executable = os.access(TOP / path, os.X_OK)
+                self.tree.write(path, self.content(path, number),
+                                "100755" if executable else "100644")
+
+    def edit(self, patch, number, keyword, target, names):
+        if keyword == "cut":
+            self.check_still_base(patch, number, target)
+            text = (self.tree.read(target) or b"").decode()
+            try:
+                self.tree.write(target, cut(text, names, target).encode())
+            except Fault as fault:
+                self.trouble.append(f"patch {patch.name}: {fault}")
+            return
+        directory = {"bridge": "series", "apply": "patches"}[keyword]
+        diff = TOP / directory / target
+        if not diff.is_file():
+            raise Fault(f"patch {patch.name}: "
+                        f"there is no {directory}/{target}")
+        for old, new in diff_paths(diff.read_text(encoding="utf-8")):
+            self.check_still_base(patch, number, new or old)
+        self.trouble += apply_diff(self.tree, diff, f"{directory}/{target}")
+
+    def check_still_base(self, patch, number, path):
+        if self.bringer.get(path, number) < number:
+            raise Fault(f"patch {patch.name}: {path} is the repository's "
+                        "already, edit it there")
+
+
+def without_lines(lines, later):
+    """later: (regex, how many lines from one that matches are left out)"""
+    left_out = 0
+    for line in lines:
+        left_out = max([left_out - 1] + [count for regex, count in later
+                                         if regex.search(line)])
+        if left_out <= 0:
+            yield line
+
+
+def read_text(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.readlines()
+
+
+def repository_files():
+    """What is laid over the base, committed or not yet."""
+    listed = git("ls-files", "-co", "--exclude-standard", "--", *TREES)
+    return sorted(p for p in listed.splitlines() if (TOP / p).is_file())
+
+
+# Files of the base that ours replace
+
+def blob_id(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+def hunks(old, new):
+    """Headers of the hunks between two contents."""
+    with tempfile.NamedTemporaryFile() as first, \
+         tempfile.NamedTemporaryFile() as second:
+        first.write(old)
+        second.write(new)
+        first.flush()
+        second.flush()
+        run = subprocess.run(["diff", "-U0", "-p", first.name, second.name],
+                             stdout=subprocess.PIPE, check=False,
+                             encoding="utf-8", errors="replace")
+    return re.findall(r"^@@.*", run.stdout, re.MULTILINE)
+
+
+def replaced_files(series):
+    """Files of the base of which nothing is left at the end."""
+    gone = [p for patch in series.patches for p in patch.drops]
+    for path in sorted(gone + series.paths):
+        content = series.tree.original(path)
+        if content is not None:
+            yield path, content
+
+
+def changes_lost(series, known, reference):
+    """A file that we replace has changed since we wrote ours: say where.
+    known: path -> id of the blob that ours was written to replace."""
+    for path, content in replaced_files(series):
+        if blob_id(content) == known.get(path):
+            continue
+        yield (f"{path}: not the file that ours replaces "
+               f"({known.get(path, 'none is recorded')}), "
+               f"but {blob_id(content)}; its changes are lost")
+        old = reference / path
+        if old.is_file() and blob_id(old.read_bytes()) == known.get(path):
+            yield from (f"{path}: lost {hunk}"
+                        for hunk in hunks(old.read_bytes(), content))
+
+
+def read_replaced():
+    rows = (TOP / "series/replaced").read_text(encoding="utf-8").splitlines()
+    return {path: blob for blob, path in
+            (row.split() for row in rows if row and row[0] != "#")}
+
+
+# Messages
+
+def message(patch):
+    """Subject and body; a patch that only applies a diff has the diff's."""
+    file = TOP / f"series/{patch.name}.txt"
+    if file.is_file():
+        subject, _, body = file.read_text(encoding="utf-8").partition("\n\n")
+        return f"{' '.join(subject.split())}\n\n{body.strip()}\n"
+    diffs = [target for keyword, target, _ in patch.edits
+             if keyword == "apply"]
+    if len(diffs) != 1:
+        raise Fault(f"patch {patch.name}: there is no {file.name} in series/")
+    mail = email.message_from_bytes((TOP / "patches" / diffs[0]).read_bytes(),
+                                    policy=email.policy.default)
+    subject = re.sub(r"^\[PATCH[^]]*\]\s*", "", " ".join(
+        mail["Subject"].split()))
+    body = re.split(r"^---$", mail.get_content(), maxsplit=1,
+                    flags=re.MULTILINE)[0]
+    return f"{subject}\n\n{body.strip()}\n"
+
+
+# Git
+
+def git(*args, repository=TOP, **kwargs):
+    run = subprocess.run(["git", "-C", str(repository), *args], check=False,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         **kwargs)
+    if run.returncode:
+        raise Fault(f"git {' '.join(args[:6])}: {run.stderr.decode().strip()}")
+    return run.stdout.decode()
+
+
+class Stream:
+    """Commits for git fast-import, all by one author at one time."""
+
+    def __init__(self, author, seconds):
+        self.author = author
+        self.seconds = seconds
+        self.out = []
+
+    def data(self, content):
+        self.out.append(b"data %d\n%s\n" % (len(content), content))
+
+    def commit(self, text, changes):
+        """changes: (path, mode, content or None)"""
+        self.out.append(b"commit refs/heads/series\n")
+        for role in ("author", "committer"):
+            self.out.append(f"{role} {self.author} {self.seconds} +0000\n"
+                            .encode())
+        self.data(text.encode())
+        for path, mode, content in changes:
+            if content is None:
+                self.out.append(f"D {path}\n".encode())
+                continue
+            self.out.append(f"M {mode} inline {path}\n".encode())
+            self.data(content)
+
+
+def identity():
+    """Name and address of whoever makes the series, and signs it off."""
+    ident = re.match(r"(.*) <(.*)> \d+ ", git("var", "GIT_COMMITTER_IDENT"))
+    return ident[1], ident[2]
+
+
+def touched_paths(series):
+    paths = set(series.paths)
+    for patch in series.patches:
+        paths.update(patch.drops)
+        for keyword, target, _ in patch.edits:
+            if keyword == "cut":
+                paths.add(target)
+                continue
+            directory = {"bridge": "series", "apply": "patches"}[keyword]
+            text = (TOP / directory / target).read_text(encoding="utf-8")
+            paths.update(p for pair in diff_paths(text) for p in pair if p)
+    return sorted(paths)
+
+
+def write_commits(series, release):
+    """A repository with one commit for the base and one for each patch. The
+    base is represented by the files that the series touches."""
+    tree = series.tree
+    paths = touched_paths(series)
+    stream = Stream("%s <%s>" % identity(),
+                    int(git("log", "-1", "--format=%ct")))
+    stream.commit(f"Linux {release}\n",
+                  [(p, tree.mode(p), tree.original(p)) for p in paths
+                   if tree.original(p) is not None])
+    before = {p: tree.original(p) for p in paths}
+    for number, patch in enumerate(series.patches):
+        series.step(number)
+        after = {p: tree.read(p) for p in paths}
+        changes = [(p, tree.mode(p), after[p]) for p in paths
+                   if after[p] != before[p]]
+        if not changes and not series.trouble:
+            raise Fault(f"patch {patch.name} changes nothing")
+        stream.commit(message(patch), changes)
+        before = after
+    return b"".join(stream.out)
+
+
+def import_commits(stream, repository):
+    shutil.rmtree(repository, ignore_errors=True)
+    git("init", "-q", "--bare", str(repository))
+    git("fast-import", "--quiet", repository=repository, input=stream)
+
+
+def write_mails(repository, output, count, cover):
+    shutil.rmtree(output, ignore_errors=True)
+    name, address = identity()
+    git("config", "branch.series.description", cover, repository=repository)
+    git("-c", f"user.name={name}", "-c", f"user.email={address}",
+        "format-patch", "--quiet", "--cover-letter",
+        "--cover-from-description=subject", "--signoff", "--no-renames",
+        "--no-base", "--thread", "--break-rewrites", "-o", str(output),
+        f"-{count}", "series", repository=repository)
+
+
+# The cover letter
+
+def table(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(cell.rjust(width) if i else cell.ljust(width)
+                               for i, (cell, width)
+                               in enumerate(zip(row, widths))).rstrip()
+                     for row in rows)
+
+
+def figures():
+    """What make bench measured here last, the cases that the README has."""
+    path = BUILD / "results/bench.csv"
+    if not path.is_file():
+        say(f"the cover letter has no figures: there is no {path}, "
+            "run make bench")
+        return "No figures: they were not measured where this was made."
+    results = benchfigures.read_csv(path)
+    _, *memfds = benchfigures.readme_memfds(results)
+    head = [("pages", "boot", "", "preserve", "", "retrieve", ""),
+            ("", *benchfigures.TREES * 3)]
+    without_ratios = [[cell for i, cell in enumerate(row) if not i or i % 3]
+                      for row in memfds]
+    return ("Boot in 10^9 instructions, preserve and retrieve in instructions "
+            "a page:\n\n" + table(head + without_ratios) + "\n\n" +
+            table(list(benchfigures.readme_calls(results))))
+
+
+def test_results():
+    """The last results of make test, a line for each layer."""
+    rows = []
+    for path in sorted((BUILD / "results").glob("*.tap")):
+        if path.stem.startswith("series"):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as tap:
+            verdicts = [v for _, v, _ in tapsum.parse(tap)]
+        rows.append(f"  {path.stem}: " + tapsum.counts(
+            *(verdicts.count(v) for v in ("passed", "failed", "skipped"))))
+    if rows:
+        return "\n".join(rows)
+    say("the cover letter has no test results: there are no TAP files in "
+        "build/results")
+    return "  no results: the tests were not run where this series was made"
+
+
+def cover_letter(series, release):
+    """Its first paragraph becomes the subject. $NAME is the number of a patch,
+    with '_' for '-'."""
+    text = (TOP / "series/cover.txt").read_text(encoding="utf-8")
+    numbers = {patch.name.replace("-", "_"): number
+               for number, patch in enumerate(series.patches, 1)}
+    try:
+        return string.Template(text).substitute(
+            numbers, release=release, figures=figures(), tests=test_results())
+    except KeyError as name:
+        raise Fault(f"series/cover.txt: no patch is called {name}") from None
+
+
+# The whole
+
+def say(text):
+    print(f"series: {text}", file=sys.stderr)
+
+
+def release_of(base):
+    try:
+        makefile = (base / "Makefile").read_text(encoding="utf-8")
+        values = dict(re.findall(
+            r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)",
+            makefile, re.MULTILINE))
+        return (f"{values['VERSION']}.{values['PATCHLEVEL']}"
+                f".{values['SUBLEVEL']}{values['EXTRAVERSION']}")
+    except (OSError, KeyError):
+        raise Fault(f"{base} is not a Linux source tree") from None
+
+
+def check_superseded(series):
+    rows = (TOP / "scripts/superseded").read_text(encoding="utf-8")
+    listed = {row for row in rows.splitlines() if row and row[0] != "#"}
+    dropped = {p for patch in series.patches for p in patch.drops}
+    for path in sorted(listed ^ dropped):
+        where = "scripts/superseded" if path in listed else "series/manifest"
+        raise Fault(f"{path} is left out by {where} only")
+
+
+def make(base, output):
+    release = release_of(base)
+    series = Series(base)
+    check_superseded(series)
+    lost = list(changes_lost(series, read_replaced(), BUILD / "base"))
+    stream = write_commits(series, release)
+    for line in series.trouble + lost:
+        say(line)
+    if series.trouble:
+        raise Fault(f"the series does not apply to Linux {release} "
+                    f"({base}): {len(series.trouble)} places named above")
+    repository = BUILD / "series.git"
+    import_commits(stream, repository)
+    write_mails(repository, output, len(series.patches),
+                cover_letter(series, release))
+    if lost:
+        say(f"Linux {release} is not what ours was written for, see above")
+    say(f"{len(series.patches)} patches for Linux {release} are in {output}")
+
+
+def main(argv):
+    if len(argv) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        make(pathlib.Path(argv[0]).resolve(), pathlib.Path(argv[1]).resolve())
+    except Fault as fault:
+        say(fault)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
