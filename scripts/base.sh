@@ -7,93 +7,21 @@
 # directory or build/base.source is deleted.
 set -eu
 . "$(dirname "$0")/lib.sh"
+. "$top/scripts/apt.sh"
 
 series=7.3
 package=linux-source-$series
-apt=$build/apt
 unpack=$build/base.unpack
-
-# The Debian archive that the system's apt itself uses. A fresh machine has no
-# lists to tell the origin of a source; its own suite is Debian's then.
-debian_mirror()
-{
-	# shellcheck disable=SC2016 # apt expands these
-	apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
-		'Label: Debian' --format '$(SITE)' | head -n 1 | grep . && return
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-stable}")
-	apt-get update --print-uris 2>/dev/null |
-	sed -nE "s,^'(.*)/dists/($codename|stable|testing|unstable|sid)/InRelease'.*,\1,p" |
-	head -n 1
-}
-
-debian_keyring()
-{
-	for keyring in /usr/share/keyrings/debian-archive-keyring.pgp \
-		       /usr/share/keyrings/debian-archive-keyring.gpg; do
-		[ ! -s "$keyring" ] || { echo "$keyring"; return; }
-	done
-}
-
-private_apt()
-{
-	tool=$1
-	shift
-	"$tool" -q -o Dir::Etc::sourcelist="$apt/sources.list" \
-		-o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt/cache" \
-		-o Acquire::Languages=none -o Acquire::Retries=3 \
-		-o APT::Update::Error-Mode=any "$@"
-}
-
-# The newest release in any of the suites. Release candidates have a tilde.
-newest_version()
-{
-	private_apt apt-cache madison $package 2>/dev/null |
-	awk '{ print $3 }' | grep -E '^7\.3(\.[0-9]+)?-' | sort -rV | head -n 1
-}
-
-fetch_package()
-{
-	have apt-get || die "no apt-get here: give a tree with KERNEL_SRC=dir"
-	need xz xz-utils dpkg-deb dpkg
-	mirror=$(debian_mirror)
-	[ -n "$mirror" ] || die "the system's apt sources name no Debian" \
-		"mirror: give a tree with KERNEL_SRC=dir"
-	[ -n "$(debian_keyring)" ] || need /usr/share/keyrings/debian-archive-keyring.gpg \
-		debian-archive-keyring
-	keyring=$(debian_keyring)
-	[ -n "$keyring" ] || die "no Debian keyring in /usr/share/keyrings" \
-		"(package debian-archive-keyring)"
-
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
-	for suite in trixie-backports forky unstable experimental; do
-		echo "deb [signed-by=$keyring] $mirror $suite main"
-	done >"$apt/sources.list"
-
-	say "looking for $package on $mirror"
-	updated=yes
-	private_apt apt-get update >"$logs/base-apt.log" 2>&1 || updated=no
-	version=$(newest_version)
-	[ -n "$version" ] || [ $updated = yes ] ||
-		die "cannot read $mirror: $(apt_error)"
-	[ -n "$version" ] || die "$mirror offers no release of $package," \
-		"give a tree with KERNEL_SRC=dir"
-	deb=$apt/${package}_${version}_all.deb
-	say "downloading $package $version"
-	(cd "$apt" && private_apt apt-get download "$package=$version") \
-		>"$logs/base-apt.log" 2>&1 ||
-		die "download of $package $version failed: $(apt_error)"
-}
-
-apt_error()
-{
-	grep '^E:' "$logs/base-apt.log" | head -n 1 | grep . ||
-		echo "see $logs/base-apt.log"
-}
 
 unpack_package()
 {
-	fetch_package
+	open_archive $package
+	version=$(newest_version $package)
+	[ -n "$version" ] || [ "$updated" = yes ] ||
+		die "cannot read $mirror: $(apt_error)"
+	[ -n "$version" ] || die "$mirror offers no release of $package," \
+		"give a tree with KERNEL_SRC=dir"
+	download $package "$version" all
 	rm -rf "$apt/files"
 	dpkg-deb -x "$deb" "$apt/files" 2>"$logs/base-unpack.log" ||
 		die "corrupted package, removed: $(discard_package)"

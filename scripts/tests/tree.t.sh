@@ -29,8 +29,8 @@ fresh()
 {
 	rm -rf "$repo" "$src"
 	mkdir -p "$repo/scripts" "$repo/kernel" "$repo/patches"
-	cp "$scripts/lib.sh" "$scripts/base.sh" "$scripts/tree.sh" \
-		"$repo/scripts/"
+	cp "$scripts/lib.sh" "$scripts/apt.sh" "$scripts/base.sh" \
+		"$scripts/tree.sh" "$repo/scripts/"
 	: >"$repo/scripts/superseded"
 	kernel_tree "$src" 3.4
 }
