@@ -31,6 +31,7 @@ help:
 	@echo 'make kernel      build our kernel for the virtual machines'
 	@echo 'make kho-compat  build the command that compares kernel images'
 	@echo 'make series      the patches to mail, in build/series'
+	@echo 'make series-check  apply, check, build and boot each of the patches'
 	@echo 'make clean       remove what was built, not the base tree and the caches'
 	@echo
 	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
@@ -49,6 +50,9 @@ kernel:
 kunit:
 	@scripts/kunit.sh $(ARCH)
 
+series-check:
+	@scripts/test.sh series
+
 vm-test:
 	@scripts/test.sh vm
 
@@ -64,7 +68,7 @@ clean:
 		build/kernels build/kunit build/check build/guest \
 		build/results build/logs build/userspace build/fuzz build/kho-compat \
 		build/userspace-coverage \
-		build/series build/series.git build/newest
+		build/series build/series.git build/newest build/series-check
 
 .PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
-	coverage clean series
+	coverage clean series series-check
