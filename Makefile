@@ -32,6 +32,7 @@ help:
 	@echo 'make kho-compat  build the command that compares kernel images'
 	@echo 'make series      the patches to mail, in build/series'
 	@echo 'make series-check  apply, check, build and boot each of the patches'
+	@echo 'make deb         Debian packages of our kernel, in build/deb'
 	@echo 'make clean       remove what was built, not the base tree and the caches'
 	@echo
 	@echo 'KERNEL_SRC=dir  a Linux 7.3.y tree to take instead of the Debian package'
@@ -41,7 +42,7 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
-base tree check demo test bench kho-compat series:
+base tree check demo test bench kho-compat series deb:
 	@scripts/$@.sh
 
 kernel:
@@ -68,7 +69,7 @@ clean:
 		build/kernels build/kunit build/check build/guest \
 		build/results build/logs build/userspace build/fuzz build/kho-compat \
 		build/userspace-coverage \
-		build/series build/series.git build/newest build/series-check
+		build/series build/series.git build/newest build/series-check build/deb
 
 .PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
-	coverage clean series series-check
+	coverage clean series series-check deb
