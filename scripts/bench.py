@@ -50,7 +50,7 @@ RESULTS = khotest.BUILD / "results"
 CSV = RESULTS / "bench.csv"
 PLOT = RESULTS / "boot-cost.svg"
 README = TOP / "README.md"
-README_PLOT = "Documentation/core-api/kho/boot-cost.svg"
+README_PLOT = "boot-cost.svg"
 
 # The clock that measures is told what it counts rather than left to find out.
 PARAMETERS = "nokaslr tsc=reliable tsc_early_khz=1000000"
