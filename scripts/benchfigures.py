@@ -366,11 +366,21 @@ def readme_block(results, day, plot):
         "```"]) + "\n"
 
 
-def replace_block(text, block):
-    """What stands between the two marks becomes block."""
+def split_at_marks(text):
+    """What stands before the two marks, between them, and after."""
     before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    block, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the lines {BEGIN.strip()} and {END.strip()} are "
                          "not there, in this order")
-    return before + begin + block + end + after
+    return before, block, after
+
+
+def marked_block(text):
+    return split_at_marks(text)[1]
+
+
+def replace_block(text, block):
+    """What stands between the two marks becomes block."""
+    before, _, after = split_at_marks(text)
+    return before + BEGIN + block + END + after

@@ -27,6 +27,7 @@ import string
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 import benchfigures
 import tapsum
@@ -527,22 +528,36 @@ def table(rows):
                      for row in rows)
 
 
+def markdown_tables(text):
+    """Each as rows of cells, without the line below the heads."""
+    for lines in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *rows = ([cell.strip() for cell in line[1:-1].split("|")]
+                          for line in lines.splitlines())
+        yield [head, *rows]
+
+
+def narrow(rows):
+    """Fit for a mail: without ratios, and with heads on two lines."""
+    kept = [i for i, head in enumerate(rows[0]) if head != "ratio"]
+    head, *rows = [[row[i] for i in kept] for row in rows]
+    first, *columns = [cell.rpartition(", ") for cell in head]
+    return [[first[2], *(over for over, _, _ in columns)],
+            ["", *(under for _, _, under in columns)], *rows]
+
+
 def figures():
-    """What make bench measured here last, the cases that the README has."""
-    path = BUILD / "results/bench.csv"
-    if not path.is_file():
-        say(f"the cover letter has no figures: there is no {path}, "
-            "run make bench")
-        return "No figures: they were not measured where this was made."
-    results = benchfigures.read_csv(path)
-    _, *memfds = benchfigures.readme_memfds(results)
-    head = [("pages", "boot", "", "preserve", "", "retrieve", ""),
-            ("", *benchfigures.TREES * 3)]
-    without_ratios = [[cell for i, cell in enumerate(row) if not i or i % 3]
-                      for row in memfds]
-    return ("Boot in 10^9 instructions, preserve and retrieve in instructions "
-            "a page:\n\n" + table(head + without_ratios) + "\n\n" +
-            table(list(benchfigures.readme_calls(results))))
+    """Those of the README, where "bench.sh --readme" puts them."""
+    block = benchfigures.marked_block(
+        (TOP / "README.md").read_text(encoding="utf-8"))
+    tables = list(markdown_tables(block))
+    if len(tables) != 2:
+        raise Fault(f"README.md has {len(tables)} tables of figures for the "
+                    "cover letter, expected 2; scripts/bench.sh --readme "
+                    "writes them")
+    memfds, calls = tables
+    units, = re.findall(r"^Measured .*$", block, re.MULTILINE)
+    return "\n\n".join([textwrap.fill(units, 75), table(narrow(memfds)),
+                        table(calls)])
 
 
 def test_results():

@@ -92,6 +92,7 @@ class Repository:
         self.write("series/manifest", MANIFEST)
         self.write("series/parts.txt", "kho: take\n  apart\n\nBecause.\n")
         self.write("series/core.txt", "kho: rewrite\n\nFor this reason.\n")
+        self.write_readme({})
         self.write("series/cover.txt",
                    "kho: all of it\n\nOn $release, see $core:\n\n$figures\n\n$tests\n")
         self.record_replaced()
@@ -110,6 +111,11 @@ class Repository:
         file = self.base / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+
+    def write_readme(self, results):
+        """With figures, as scripts/bench.sh --readme does it."""
+        self.write("README.md", benchfigures.BEGIN + benchfigures.readme_block(
+            results, "today", "plot.svg") + benchfigures.END)
 
     def add_to_manifest(self, text):
         with open(self.top / "series/manifest", "a", encoding="utf-8") as file:
@@ -316,21 +322,33 @@ def mails_make_the_end_state(repo):
     assert not (repo.base / "kernel/old.h").exists()
 
 
-def cover_letter_has_figures_and_results(repo):
-    case = benchfigures.plain(65536, True)
-    (repo.top / "build/results").mkdir(parents=True)
-    benchfigures.write_csv(repo.top / "build/results/bench.csv", {
-        case: {"stock": {"boot": 97.4}, "ours": {"boot": 0.05}}})
+def cover_letter_has_figures_of_the_readme(repo):
+    repo.write_readme({benchfigures.plain(65536, True):
+                       {"stock": {"boot": 97.4}, "ours": {"boot": 0.05}}})
+    repo.make()
+    says(repo.mail(0), "Subject: [PATCH 0/3] kho: all of it", "On 7.3.4, see 2:",
+         "Measured today. boot: 10^9 instructions, preserve and retrieve:\n",
+         "\npages                 boot          preserve        retrieve\n"
+         "                     stock    ours     stock  ours     stock  ours\n"
+         "65,536 fragmented  97.4000  0.0500 ",
+         "\ncall, 4 KiB pages, contiguous  stock  ours  ratio\n")
+
+
+def readme_without_figures_is_named(repo):
+    repo.write("README.md", benchfigures.BEGIN + benchfigures.END)
+    says(repo.make(1), "README.md has 0 tables")
+
+
+def cover_letter_has_results(repo):
     repo.write("build/results/vm.tap",
                "TAP version 13\nok 1 x\nnot ok 2 y\n1..2\n")
     repo.make()
-    says(repo.mail(0), "Subject: [PATCH 0/3] kho: all of it", "On 7.3.4, see 2:",
-         "\n65,536 fragmented  97.4000  0.0500 ", "vm: 1 passed, 1 failed")
+    says(repo.mail(0), "vm: 1 passed, 1 failed")
 
 
-def cover_letter_without_figures_says_so(repo):
-    says(repo.make(), "no figures", "no test results")
-    says(repo.mail(0), "No figures:", "no results:")
+def cover_letter_without_results_says_so(repo):
+    says(repo.make(), "no test results")
+    says(repo.mail(0), "no results:")
 
 
 TESTS = [
@@ -358,8 +376,10 @@ TESTS = [
     patch_without_changes_is_named,
     mode_comes_along,
     mails_make_the_end_state,
-    cover_letter_has_figures_and_results,
-    cover_letter_without_figures_says_so,
+    cover_letter_has_figures_of_the_readme,
+    readme_without_figures_is_named,
+    cover_letter_has_results,
+    cover_letter_without_results_says_so,
 ]
 
 
