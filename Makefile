@@ -52,7 +52,7 @@ kunit:
 	@scripts/kunit.sh $(ARCH)
 
 series-check:
-	@scripts/test.sh series
+	@scripts/test.sh series-check
 
 vm-test:
 	@scripts/test.sh vm

@@ -20,8 +20,7 @@ out=$build/check/$arch
 release_suffix=
 
 # Handlers of LUO have compatible strings that are in no device tree. The macros
-# for attributes are the kernel's; programs do not have them. sim/kernel.h stands
-# for headers of the kernel, with other meanings for their names.
+# for attributes are the kernel's; programs do not have them.
 check_kernel_style()
 {
 	cd "$source" || return
@@ -29,7 +28,7 @@ check_kernel_style()
 	set -- $(echo "$files" | grep -v '^tools/')
 	[ $# -eq 0 ] || checkpatch --ignore UNDOCUMENTED_DT_STRING -f "$@" |
 		unexpected_style
-	set -- $(echo "$files" | grep '^tools/' | grep -v '/sim/kernel\.h$')
+	set -- $(echo "$files" | grep '^tools/')
 	[ $# -eq 0 ] || checkpatch --ignore PREFER_DEFINED_ATTRIBUTE_MACRO \
 		-f "$@" | unexpected_style
 }

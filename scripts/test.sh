@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # test.sh [LAYER...]: runs the test layers named, or scripts, tools, static,
-# memblock, userspace, kunit, vm and base-selftests. vm-debug and series take too
-# long to be among them. ARCH=arm64 in the environment for another machine.
+# memblock, userspace, kunit, vm, series and base-selftests. vm-debug and
+# series-check take too long to be among them. ARCH=arm64 in the environment for
+# another machine.
 #
 # Each layer leaves one TAP or KTAP file in build/results. A layer that fails
 # does not keep the next from running. The last line is the sum of all.
@@ -61,12 +62,17 @@ userspace_tests()
 	"$top/scripts/userspace.sh" test >"$results/userspace.tap"
 }
 
-series_checks()
+series_quickly()
 {
-	"$top/scripts/series-check.sh" >"$results/series.tap"
+	"$top/scripts/series-check.sh" quick >"$results/series.tap"
 }
 
-wanted=${*:-scripts tools static memblock userspace kunit vm base-selftests}
+series_checks()
+{
+	"$top/scripts/series-check.sh" >"$results/series-check.tap"
+}
+
+wanted=${*:-scripts tools static memblock userspace kunit vm series base-selftests}
 need python3 python3
 lock test
 mkdir -p "$results"
@@ -81,7 +87,8 @@ layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
-layer series series.tap series_checks
+layer series series.tap series_quickly
+layer series-check series-check.tap series_checks
 layer base-selftests base-selftests.tap "$selftests/run-base.py" --arch "$arch"
 
 "$top/scripts/tapsum.py" total "$results/totals"
