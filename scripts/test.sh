@@ -89,6 +89,6 @@ layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
 layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
-layer base-selftests base-selftests.tap "$selftests/run-base.py" --arch "$arch"
+layer base-selftests base-selftests.tap "$top/scripts/run-base.py" --arch "$arch"
 
 "$top/scripts/tapsum.py" total "$results/totals"

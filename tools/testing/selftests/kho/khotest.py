@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What run.py, run-base.py and the demo share: kernels, the guest program,
-initramfs archives, and the judgement of a kernel log.
+"""What run.py and others share: kernels, the guest program, initramfs archives,
+and the judgement of a kernel log.
+
+In a kernel tree the kernel is the one that was built there, in place, and all
+that is written goes to build/ here. The repository that this comes from builds
+its kernels with scripts/kernel.sh and has build/ at its top.
 """
 import functools
 import pathlib
@@ -9,13 +13,14 @@ import stat
 import subprocess
 import sys
 
+import vm
+
 TOP = pathlib.Path(__file__).resolve().parents[4]
 HERE = TOP / "tools/testing/selftests/kho"
-BUILD = TOP / "build"
-sys.path.insert(0, str(TOP / "scripts"))
+IN_KERNEL = (TOP / "Kbuild").is_file()
+BUILD = HERE / "build" if IN_KERNEL else TOP / "build"
 
-import vm  # noqa: E402  (needs the path above)
-
+IMAGE = {"x86_64": "arch/x86/boot/bzImage", "arm64": "arch/arm64/boot/Image"}
 COMPILER = {"x86_64": ("x86_64-linux-gnu-gcc", "gcc-x86-64-linux-gnu"),
             "arm64": ("aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")}
 LIBC = {"x86_64": ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev",
@@ -58,8 +63,18 @@ def require_tools(arch):
     return compiler[0]
 
 
+def built_kernel(arch):
+    image = TOP / IMAGE[arch]
+    if not image.is_file():
+        sys.exit(f"kho: there is no {image}; build it with the options in "
+                 f"{HERE / 'config'}, or name another one with --kernel")
+    return image
+
+
 def kernel(tree, arch, *fragments):
     """Build it, or find it up to date; the path of its image."""
+    if IN_KERNEL:
+        return built_kernel(arch)
     done = subprocess.run([str(TOP / "scripts/kernel.sh"), tree, arch, "vm",
                            *fragments],
                           stdout=subprocess.PIPE, text=True, check=False)
@@ -70,6 +85,10 @@ def kernel(tree, arch, *fragments):
 
 def headers(arch):
     """User headers of a kernel that is built; the interface is the same."""
+    if IN_KERNEL:
+        if not (TOP / "usr/include/linux/liveupdate.h").is_file():
+            sys.exit(f"kho: no user headers in {TOP}; run make headers")
+        return TOP / "usr/include"
     found = sorted(BUILD.glob(f"kernels/*-{arch}-*/headers/include"))
     if not found:
         sys.exit(f"kho: no kernel headers for {arch}; run "

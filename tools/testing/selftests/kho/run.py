@@ -17,6 +17,10 @@ comment at the top of it, as lines " * needs KEY: VALUE":
 With --config debug our kernel is one with scripts/configs/debug.config: KASAN
 and many other checkers, whose reports make a scenario fail.
 
+In a kernel tree "make headers" and "make", with the options in the file config
+beside this, come first. "stock" is a kernel of Linux 7.3 there, without this
+series, and --stock IMAGE; scenarios that want it are skipped without.
+
 Writes build/results/vm-ARCH.tap (vm-debug-ARCH.tap), and to a directory of that
 name the kernel log of each scenario. Exit status 1 if one failed.
 """
@@ -108,6 +112,12 @@ def find_scenarios(names, config):
          and scenario.config in ("", config)]
 
 
+def without_stock(scenarios):
+    """Those that need no stock kernel, and the names of the others."""
+    wanted = [s for s in scenarios if "stock" not in s.kernels]
+    return wanted, [s.name for s in scenarios if s not in wanted]
+
+
 class Boots:
     """Collects the guest's lines: one list of tests for each boot."""
 
@@ -178,6 +188,7 @@ class Runner:
         self.arch = args.arch
         self.config = CONFIGS[args.config]
         self.kernel = args.kernel
+        self.stock = args.stock
         self.seed = args.seed
         self.deadline = args.deadline * self.config.deadline
         self.results = args.results or \
@@ -200,8 +211,7 @@ class Runner:
         tree, _, edits = name.partition(":")
         if edits:
             return self.edited(self.image(tree), name, edits.split(","))
-        if tree == "ours":
-            tree = self.kernel
+        tree = {"ours": self.kernel, "stock": self.stock}.get(tree, tree)
         if os.path.exists(tree):
             return pathlib.Path(tree).absolute()
         fragments = self.config.fragments if tree == "ours" else []
@@ -275,6 +285,8 @@ def arguments():
     parser.add_argument("--kernel", default="ours", metavar="TREE|IMAGE",
                         help="run this instead of our kernel: stock, or the "
                         "path of an image")
+    parser.add_argument("--stock", default="stock", metavar="IMAGE",
+                        help="a kernel of Linux 7.3 without this series")
     parser.add_argument("--seed", type=int, default=random.getrandbits(62),
                         help="of the contents; the default is a random one")
     parser.add_argument("--deadline", type=int, default=600,
@@ -290,6 +302,10 @@ def arguments():
 def main():
     args = arguments()
     scenarios = find_scenarios(args.scenarios, args.config)
+    if khotest.IN_KERNEL and args.stock == "stock":
+        scenarios, skipped = without_stock(scenarios)
+        if skipped:
+            khotest.say(f"skipped without --stock IMAGE: {' '.join(skipped)}")
     runner = Runner(args)
     runner.prepare(scenarios)
     khotest.say(f"{len(scenarios)} scenarios on {args.arch}, kernel "

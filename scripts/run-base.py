@@ -19,8 +19,11 @@ import subprocess
 import sys
 import tempfile
 
-import khotest
-import vm
+TOP = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TOP / "tools/testing/selftests/kho"))
+
+import khotest  # noqa: E402  (needs the path above)
+import vm  # noqa: E402
 
 BASE = khotest.BUILD / "base"
 SELFTESTS = BASE / "tools/testing/selftests"

@@ -13,12 +13,14 @@ import argparse
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
 import time
 
-TOP = pathlib.Path(__file__).resolve().parent.parent
+TOP = pathlib.Path(__file__).resolve().parents[4]
+NEED = TOP / "scripts/lib.sh"    # not there in a kernel tree
 
 # pauth-impdef: the architected pointer authentication is slow to emulate.
 QEMU = {
@@ -58,10 +60,17 @@ class Ended:
 
 
 def require_tools(*pairs):
-    """Commands or files and the packages they are in; see scripts/lib.sh."""
-    script = '. "$(dirname "$0")/lib.sh"; need "$@"'
-    subprocess.run(["sh", "-eu", "-c", script, str(TOP / "scripts/vm"), *pairs],
-                   check=True, stdout=sys.stderr)
+    """Commands or files, each followed by the package that it is in."""
+    if NEED.exists():
+        script = '. "$(dirname "$0")/lib.sh"; need "$@"'
+        subprocess.run(["sh", "-eu", "-c", script, str(TOP / "scripts/vm"),
+                        *pairs], check=True, stdout=sys.stderr)
+        return
+    missing = [f"{what} (Debian: {package})"
+               for what, package in zip(pairs[::2], pairs[1::2])
+               if not shutil.which(what) and not os.path.isfile(what)]
+    if missing:
+        sys.exit(f"vm: missing: {', '.join(missing)}")
 
 
 def accelerator():
