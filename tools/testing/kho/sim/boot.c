@@ -15,7 +15,7 @@
 struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
 
 /* As far as the memory map: kho= and kho_scratch= have been read already */
-void sim_boot_early(const struct sim_handover *from)
+void sim_boot_map(const struct sim_handover *from)
 {
 	if (from)
 		kho_populate(from->fdt, from->fdt_len, from->scratch,
@@ -29,7 +29,12 @@ void sim_boot_early(const struct sim_handover *from)
 	if (!from)
 		memblock_reserve_kern(SZ_2M, IMAGE_SIZE);
 	memblock_allow_resize();
+}
 
+/* As far as the map of preserved memory is known, too */
+void sim_boot_early(const struct sim_handover *from)
+{
+	sim_boot_map(from);
 	kho_memory_init_early();
 }
 

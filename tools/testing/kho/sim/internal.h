@@ -12,7 +12,7 @@ extern char __start_kernel_data[], __stop_kernel_data[];
 /* memory.c */
 extern bool sim_allocator_up;
 
-void sim_bug(const char *what, unsigned long where);
+void sim_bug(const char *what, unsigned long where) __noreturn;
 void sim_start_pages(void);
 void sim_sync_areas(void);
 void sim_start_variables(void);

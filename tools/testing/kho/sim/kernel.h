@@ -131,6 +131,9 @@ int sim_printk(const char *fmt, ...);
 #define pr_warn_ratelimited	pr_err
 #define dump_stack()		do { } while (0)
 
+void sim_panic(const char *fmt, ...) __noreturn;
+#define panic			sim_panic
+
 void sim_warn(const char *file, int line, const char *condition);
 
 #undef WARN_ON

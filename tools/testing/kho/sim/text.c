@@ -148,6 +148,11 @@ int sim_printk(const char *fmt, ...)
 	return 0;
 }
 
+void sim_panic(const char *fmt, ...)
+{
+	sim_bug(fmt, 0);
+}
+
 /* Has anything with this text been logged by this kernel? */
 bool sim_logged(const char *text)
 {

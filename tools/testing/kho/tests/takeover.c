@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which memory the next kernel keeps: maps that are whole but say odd things,
+ * and memory that is short while one is read.
+ */
+
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho/abi/radix_tree.h>
+
+#include "tap.h"
+
+static struct sim_handover handover;
+
+/* A folio of the previous kernel; returns where it is */
+static phys_addr_t preserve(unsigned int order)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL, order);
+
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	return page_to_phys(&folio->page);
+}
+
+static void expect_restored(phys_addr_t phys)
+{
+	struct folio *folio = kho_restore_folio(phys);
+
+	if (CHECK(folio))
+		folio_put(folio);
+	CHECK_MACHINE();
+}
+
+/* Boot with something else about memory than the previous kernel knew */
+static void boot_with(void (*change)(void))
+{
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_map(&handover);
+	change();
+	kho_memory_init_early();
+	sim_boot_memory();
+	sim_boot_init();
+}
+
+/* Handed over twice, as part of a larger range as well */
+TEST(range_in_another)
+{
+	struct folio *folio;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 9);
+	phys = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	CHECK_EQ(0, kho_preserve_pages(&folio->page + 7, 1));
+
+	sim_reboot();
+	CHECK(sim_logged("preserved range of order 0 at page frame 0x"));
+	CHECK(sim_logged("lies in a larger one and is lost"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys + 7 * PAGE_SIZE));
+	CHECK(!kho_restore_folio(phys + 7 * PAGE_SIZE));
+	CHECK_EQ(9, kho_preserved_order(phys));
+	expect_restored(phys);
+}
+
+static phys_addr_t middle;
+
+static void reserve_a_page(void)
+{
+	memblock_reserve(middle + PAGE_SIZE, PAGE_SIZE);
+}
+
+/* Nobody gets it back, and nobody else gets what is left of it */
+TEST(range_of_which_a_part_is_reserved)
+{
+	phys_addr_t before, after;
+
+	sim_boot(NULL);
+	before = preserve(2);
+	middle = preserve(2);
+	after = preserve(2);
+	handover = sim_kexec();
+
+	boot_with(reserve_a_page);
+	CHECK(sim_logged("has been taken for something else and is lost"));
+	CHECK(sim_logged("lost 4 preserved pages"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(middle));
+	CHECK_EQ(SIM_EARLY, phys_to_page(middle)->state);
+	CHECK_EQ(SIM_EARLY, phys_to_page(middle + 3 * PAGE_SIZE)->state);
+	expect_restored(before);
+	expect_restored(after);
+}
+
+/* As Linux 7.3 may leave a reserve_mem region */
+TEST(range_in_scratch)
+{
+	struct kho_scratch *areas;
+	phys_addr_t phys, other;
+
+	sim_boot(NULL);
+	phys = preserve(0);
+	other = preserve(3);
+	handover = sim_kexec();
+
+	areas = phys_to_virt(handover.scratch);
+	areas[2] = (struct kho_scratch) { phys, PAGE_SIZE };
+	sim_boot(&handover);
+	CHECK(sim_logged("lies in scratch and is lost"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys));
+	expect_restored(other);
+}
+
+/* The second half of what is at @middle is on the other node */
+static void split_middle(void)
+{
+	memblock_set_node(middle + 2 * PAGE_SIZE, 2 * PAGE_SIZE, &memblock.memory, 1);
+}
+
+TEST(range_on_two_nodes)
+{
+	sim_boot(NULL);
+	middle = preserve(2);
+	handover = sim_kexec();
+
+	boot_with(split_middle);
+	CHECK(sim_logged("preserved memory map has a bad range"));
+	CHECK(!is_kho_boot());
+	CHECK_EQ(-ENOENT, kho_preserved_order(middle));
+	CHECK_MACHINE();
+}
+
+/* Firmware tells some memory from other: that is a border, but no obstacle */
+static void mark_middle(void)
+{
+	memblock_mark_hotplug(middle + 2 * PAGE_SIZE, PAGE_SIZE);
+}
+
+TEST(range_with_a_border_in_it)
+{
+	sim_boot(NULL);
+	middle = preserve(2);
+	handover = sim_kexec();
+
+	boot_with(mark_middle);
+	CHECK_EQ(2, kho_preserved_order(middle));
+	expect_restored(middle);
+}
+
+static u64 *table_at(u64 phys)
+{
+	return phys_to_virt(phys);
+}
+
+static u64 *root(void)
+{
+	const u64 *map = fdt_getprop(phys_to_virt(handover.fdt), 0,
+				     KHO_FDT_MEMORY_MAP_PROP_NAME, NULL);
+
+	return table_at(get_unaligned(map));
+}
+
+/* Pages that were in use, but are not preserved: they may hold nodes */
+static u64 nodes[KHO_TREE_MAX_DEPTH];
+
+static void alloc_nodes(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(nodes); i++)
+		nodes[i] = virt_to_phys((void *)get_zeroed_page(GFP_KERNEL));
+}
+
+static void expect_refused(const char *text)
+{
+	sim_boot(&handover);
+	CHECK(sim_logged(text));
+	CHECK(!is_kho_boot());
+	CHECK_MACHINE();
+}
+
+/* Keys 0 and 1 would have an order that no range has */
+TEST(key_without_an_order)
+{
+	sim_boot(NULL);
+	alloc_nodes();
+	handover = sim_kexec();
+
+	root()[0] = nodes[1];
+	for (unsigned int i = 1; i < KHO_TREE_MAX_DEPTH - 1; i++)
+		table_at(nodes[i])[0] = nodes[i + 1];
+	*table_at(nodes[KHO_TREE_MAX_DEPTH - 1]) = 1;
+	expect_refused("preserved memory map has a bad range, key 0x0");
+}
+
+/* One range in each bitmap of order 0, and one of each order: that is a lot */
+TEST(map_with_many_nodes)
+{
+	phys_addr_t phys[MAX_PAGE_ORDER + 1];
+
+	sim_boot(NULL);
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++)
+		phys[order] = preserve(order);
+	sim_reboot();
+	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++)
+		expect_restored(phys[order]);
+}
+
+/* Leave so many pages of all that memblock may allocate from */
+static unsigned long pages_left;
+
+static void use_up_scratch(void)
+{
+	unsigned long left = pages_left;
+	phys_addr_t start, end;
+	u64 i;
+
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_KHO_SCRATCH, &start, &end, NULL) {
+		unsigned long keep = min(left, PHYS_PFN(end - start));
+
+		left -= keep;
+		memblock_reserve(start + PFN_PHYS(keep), end - start - PFN_PHYS(keep));
+	}
+}
+
+/* Everything is taken over or nothing, however little memory there is */
+TEST(memory_runs_out)
+{
+	phys_addr_t low, high;
+	bool taken = false;
+
+	for (pages_left = 0; !taken && pages_left < 20; pages_left++) {
+		sim_power_on();
+		sim_boot(NULL);
+		low = preserve(0);
+		do
+			high = preserve(2);
+		while (early_pfn_to_nid(PHYS_PFN(high)) == 0);
+		handover = sim_kexec();
+
+		boot_with(use_up_scratch);
+		taken = is_kho_boot();
+		CHECK_EQ(!taken, sim_logged("preserved memory not taken over: ENOMEM"));
+		CHECK_EQ(taken ? 0 : -ENOENT, kho_preserved_order(low));
+		CHECK_EQ(taken ? 2 : -ENOENT, kho_preserved_order(high));
+		CHECK_PAGES();
+	}
+	CHECK(taken);
+	CHECK(pages_left > 3);
+}
