@@ -35,6 +35,7 @@ struct kho_component kho_radix_component = {
 };
 
 static_assert(BIT(KHO_BITMAP_SIZE_LOG2) == KHO_RADIX_BITMAP_KEYS);
+static_assert(KHO_TREE_MAX_DEPTH <= KHO_RADIX_MAX_LEVELS);
 
 #define KHO_RADIX_TOP_LEVEL	(KHO_TREE_MAX_DEPTH - 1)
 

@@ -309,20 +309,35 @@ struct kho_map_walk {
 	const struct kho_map_cb *cb;
 	void *data;
 	unsigned long nodes;
+	unsigned long max_nodes;
 };
 
 /*
+ * How many nodes a map can have. There are half as many keys of each order as of
+ * the one below it, so the bitmaps of all orders are twice as many as those of
+ * order 0, and one more for each order that does not fill its last one. No level
+ * above has more nodes than that; it has far less, which leaves room for a
+ * previous kernel that had more memory once.
+ */
+static unsigned long __init kho_map_max_nodes(void)
+{
+	unsigned long bitmaps = DIV_ROUND_UP(PHYS_PFN(memblock_end_of_DRAM()),
+					     KHO_RADIX_BITMAP_KEYS);
+
+	return KHO_RADIX_MAX_LEVELS * (2 * bitmaps + BITS_PER_LONG);
+}
+
+/*
  * A tree has a fixed depth, but if its tables name the same nodes over and over
- * a walk takes forever: it never has more nodes than there are pages.
+ * a walk takes forever, unless something counts them.
  */
 static int __init kho_map_node(phys_addr_t phys, void *data)
 {
 	struct kho_map_walk *walk = data;
 
-	if (!kho_in_memory(phys) ||
-	    ++walk->nodes > PHYS_PFN(memblock_phys_mem_size())) {
-		pr_err("preserved memory map has a bad node at %pa, number %lu\n",
-		       &phys, walk->nodes);
+	if (!kho_in_memory(phys) || ++walk->nodes > walk->max_nodes) {
+		pr_err("preserved memory map has a bad node at %pa, number %lu of at most %lu\n",
+		       &phys, walk->nodes, walk->max_nodes);
 		return -EINVAL;
 	}
 
@@ -465,6 +480,7 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 	struct kho_map_walk walk = {
 		.cb = cb,
 		.data = data,
+		.max_nodes = kho_map_max_nodes(),
 	};
 
 	return kho_radix_walk_tree(map, &radix_cb, &walk);

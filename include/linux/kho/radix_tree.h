@@ -21,6 +21,9 @@ struct kho_radix_node;
 /* Keys in a bitmap of the tree; the first is a multiple of it */
 #define KHO_RADIX_BITMAP_KEYS	(PAGE_SIZE * BITS_PER_BYTE)
 
+/* How many levels of nodes a tree has at most, the bitmaps included */
+#define KHO_RADIX_MAX_LEVELS	6
+
 /**
  * struct kho_radix_tree - handle of a tree
  * @root: topmost node, in the direct map.

@@ -188,6 +188,24 @@ TEST(key_without_an_order)
 	expect_refused("preserved memory map has a bad range, key 0x0");
 }
 
+/*
+ * Tables that lead to the same tables over and over, and never to a key: that
+ * ends long before there are as many nodes as pages.
+ */
+TEST(endless_map)
+{
+	sim_boot(NULL);
+	alloc_nodes();
+	handover = sim_kexec();
+
+	for (unsigned int i = 0; i < 1 << KHO_TABLE_SIZE_LOG2; i++) {
+		root()[i] = nodes[1];
+		for (unsigned int level = 1; level < KHO_TREE_MAX_DEPTH - 1; level++)
+			table_at(nodes[level])[i] = nodes[level + 1];
+	}
+	expect_refused("number 589 of at most 588");
+}
+
 /* One range in each bitmap of order 0, and one of each order: that is a lot */
 TEST(map_with_many_nodes)
 {
