@@ -322,9 +322,31 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 	return false;
 }
 
-/* All areas or none: with some of them only, memory could run out too early */
+/*
+ * Can memblock note another area? It is too early for it to make more room, and
+ * it panics where it would have to: for one region more, one for each gap between
+ * others that the area goes across, two where it divides others, and two that are
+ * to be free whenever it divides a region.
+ */
+static bool __init scratch_fits(const struct kho_scratch *area)
+{
+	unsigned long cnt = memblock.memory.cnt + 5;
+	struct memblock_region *r;
+
+	for_each_mem_region(r)
+		cnt += r->base < area->addr + area->size &&
+		       area->addr < r->base + r->size;
+
+	return cnt <= memblock.memory.max;
+}
+
+/*
+ * All areas or none: with some of them only, memory could run out too early.
+ * Where nothing is known of memory yet, nobody else vouches for an area.
+ */
 static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 {
+	bool memory_known = memblock_phys_mem_size();
 	unsigned int i;
 	int err;
 
@@ -334,19 +356,23 @@ static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 	}
 
 	for (i = 0; i < cnt; i++) {
-		err = memblock_add(area[i].addr, area[i].size);
+		err = scratch_fits(&area[i]) ?
+		      memblock_add(area[i].addr, area[i].size) : -ENOSPC;
 		if (!err)
 			err = memblock_mark_kho_scratch(area[i].addr, area[i].size);
 		if (err)
-			goto clear;
+			goto undo;
 	}
 
 	return 0;
 
-clear:
+undo:
 	pr_warn("cannot mark the area at %pa: %pe\n", &area[i].addr, ERR_PTR(err));
-	while (i--)
+	do {
 		memblock_clear_kho_scratch(area[i].addr, area[i].size);
+		if (!memory_known)
+			memblock_remove(area[i].addr, area[i].size);
+	} while (i--);
 	return err;
 }
 
@@ -356,7 +382,8 @@ clear:
  * @len: its size in bytes.
  *
  * Context: before memblock allocates anything, with early mappings only.
- * Return: 0; -EINVAL if the list makes no sense; -ENOMEM.
+ * Return: 0; -EINVAL if the list makes no sense; -ENOSPC if it is too long;
+ * -ENOMEM.
  */
 int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 {

@@ -261,3 +261,34 @@ TEST(memory_runs_out)
 	CHECK(taken);
 	CHECK(pages_left > 3);
 }
+
+/*
+ * More areas than memblock has room for that early, or one across many others;
+ * that none of them is memory must not matter.
+ */
+TEST(too_many_scratch_areas)
+{
+	struct kho_scratch *areas;
+	unsigned int nr = PAGE_SIZE / sizeof(*areas);
+
+	sim_boot(NULL);
+	handover = sim_kexec();
+
+	areas = phys_to_virt(handover.scratch);
+	for (unsigned int i = 0; i < nr; i++)
+		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, PAGE_SIZE };
+	handover.scratch_len = nr * sizeof(*areas);
+	expect_refused("cannot mark the area at 0x0000000089c00000: ENOSPC");
+	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
+
+	sim_power_on();
+	sim_boot(NULL);
+	handover = sim_kexec();
+	areas = phys_to_virt(handover.scratch);
+	for (unsigned int i = 0; i < 80; i++)
+		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, PAGE_SIZE };
+	areas[80] = (struct kho_scratch) { SIM_END, SZ_1G };
+	handover.scratch_len = 81 * sizeof(*areas);
+	expect_refused("cannot mark the area at 0x0000000082000000: ENOSPC");
+	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
+}
