@@ -38,13 +38,19 @@ void sim_boot_early(const struct sim_handover *from)
 	kho_memory_init_early();
 }
 
+/* From memblock to the page allocator */
+void sim_boot_release(void)
+{
+	memblock_free_all();
+	sim_allocator_up = true;
+	sim_kho_takeover_done();
+}
+
 /* Until the page allocator is up */
 void sim_boot_memory(void)
 {
 	kho_memory_init();
-	memblock_free_all();
-	sim_allocator_up = true;
-	sim_kho_takeover_done();
+	sim_boot_release();
 }
 
 /* The rest of it, in the order of the levels of init functions */

@@ -35,6 +35,7 @@ struct sim_handover {
 void sim_power_on(void);
 void sim_boot_map(const struct sim_handover *from);
 void sim_boot_early(const struct sim_handover *from);
+void sim_boot_release(void);
 void sim_boot_memory(void);
 void sim_boot_init(void);
 void sim_boot(const struct sim_handover *from);

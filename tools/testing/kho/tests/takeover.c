@@ -245,21 +245,60 @@ TEST(memory_runs_out)
 	for (pages_left = 0; !taken && pages_left < 20; pages_left++) {
 		sim_power_on();
 		sim_boot(NULL);
-		low = preserve(0);
+		low = preserve(2);
 		do
-			high = preserve(2);
+			high = preserve(0);
 		while (early_pfn_to_nid(PHYS_PFN(high)) == 0);
 		handover = sim_kexec();
 
 		boot_with(use_up_scratch);
 		taken = is_kho_boot();
 		CHECK_EQ(!taken, sim_logged("preserved memory not taken over: ENOMEM"));
-		CHECK_EQ(taken ? 0 : -ENOENT, kho_preserved_order(low));
-		CHECK_EQ(taken ? 2 : -ENOENT, kho_preserved_order(high));
+		CHECK_EQ(taken ? 2 : -ENOENT, kho_preserved_order(low));
+		CHECK_EQ(taken ? 0 : -ENOENT, kho_preserved_order(high));
 		CHECK_PAGES();
 	}
 	CHECK(taken);
 	CHECK(pages_left > 3);
+}
+
+static void fill_reserved(void)
+{
+	for (phys_addr_t phys = SZ_1G; memblock.reserved.cnt < memblock.reserved.max;
+	     phys += SZ_8K)
+		memblock_reserve(phys, PAGE_SIZE);
+}
+
+/*
+ * When memory is released memblock may need a larger array of what is reserved,
+ * and takes it from as high up as it can. What is preserved there is no longer in
+ * that array.
+ */
+TEST(room_for_reservations)
+{
+	phys_addr_t phys = SIM_END - SZ_8M;
+	unsigned long max;
+	u8 *mem = phys_to_virt(phys);
+
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_early(NULL);
+	memblock_reserve(phys, SZ_8M);
+	sim_boot_memory();
+	sim_boot_init();
+	memset(mem, 0x5a, SZ_8M);
+	CHECK_EQ(0, kho_preserve_pages(phys_to_page(phys), PHYS_PFN(SZ_8M)));
+	handover = sim_kexec();
+
+	sim_boot_early(&handover);
+	kho_memory_init();
+	fill_reserved();
+	max = memblock.reserved.max;
+	sim_boot_release();
+	CHECK(memblock.reserved.max > max);
+	CHECK(!memchr_inv(mem, 0x5a, SZ_8M));
+	sim_boot_init();
+	CHECK(kho_restore_pages(phys, PHYS_PFN(SZ_8M)));
+	CHECK_MACHINE();
 }
 
 /*
