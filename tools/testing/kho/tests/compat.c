@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Versions that this kernel does not read: what each of them costs, and what not. */
+
+#include <linux/kho/abi/compat.h>
+#include <linux/kho/abi/memblock.h>
+
+#include "tap.h"
+
+#define MEMFD	1	/* tokens of the files of the session */
+#define LINKED	2
+
+static struct sim_handover handover;
+
+static void previous(void)
+{
+	int session;
+
+	sim_power_on();
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_early_liveupdate_param((char[]){ "on" });
+	sim_boot_map(NULL);
+	kho_memory_init_early();
+	sim_reserve_mem((char[]){ "1M:1M:region" });
+	sim_boot_memory();
+	sim_boot_init();
+	sim_reserve_mem_init();
+
+	session = sim_session_create("session");
+	CHECK_EQ(0, sim_session_preserve_fd(session, MEMFD, sim_open(sim_file(3, 0))));
+	CHECK_EQ(0, sim_session_preserve_fd(session, LINKED, sim_open(sim_linked_file(7))));
+	handover = sim_kexec();
+}
+
+static void *components(int *node)
+{
+	void *fdt = phys_to_virt(handover.fdt);
+
+	fdt_open_into(fdt, fdt, PAGE_SIZE);
+	*node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
+	return fdt;
+}
+
+/* The previous kernel has written that version, or none if it is negative */
+static void set_version(const char *name, int version)
+{
+	int node;
+	void *fdt = components(&node);
+
+	if (version < 0)
+		CHECK_EQ(0, fdt_delprop(fdt, node, name));
+	else
+		CHECK_EQ(0, fdt_setprop_u32(fdt, node, name, version));
+}
+
+static void set_wide_version(const char *name)
+{
+	int node;
+	void *fdt = components(&node);
+
+	CHECK_EQ(0, fdt_setprop_u64(fdt, node, name, 1));
+}
+
+static void boot(void)
+{
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_early_liveupdate_param((char[]){ "on" });
+	sim_boot_early(&handover);
+	sim_reserve_mem((char[]){ "1M:1M:region" });
+	sim_boot_memory();
+	sim_boot_init();
+	sim_reserve_mem_init();
+}
+
+/* What comes of asking for the session, and for the memfd in it */
+static void expect(int session_err, int memfd_err)
+{
+	int session;
+
+	boot();
+	session = sim_session_retrieve("session");
+	if (session_err) {
+		CHECK_EQ(session_err, session);
+	} else if (CHECK(session >= 0)) {
+		int fd = sim_session_retrieve_fd(session, MEMFD);
+
+		if (memfd_err)
+			CHECK_EQ(memfd_err, fd);
+		else
+			CHECK(fd >= 0);
+		CHECK(sim_session_retrieve_fd(session, LINKED) >= 0);
+		CHECK_EQ(0, sim_session_finish(session));
+	}
+	CHECK(sim_session_create("another") >= 0);
+	CHECK_PAGES();
+}
+
+TEST(all_can_be_read)
+{
+	previous();
+	expect(0, 0);
+	CHECK(!sim_logged("this kernel reads"));
+	CHECK(!sim_logged("made anew"));
+}
+
+TEST(map_cannot_be_read)
+{
+	const int versions[] = { -1, 0, 2 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(versions); i++) {
+		previous();
+		set_version("radix", versions[i]);
+		expect(-ENOENT, 0);
+		CHECK(!is_kho_boot());
+	}
+}
+
+TEST(pages_of_another_size)
+{
+	previous();
+	set_version(KHO_FDT_PAGE_SHIFT_PROP_NAME, 14);
+	expect(-ENOENT, 0);
+	CHECK(sim_logged("page-shift is 14 in the handover, expected 12"));
+	CHECK(!is_kho_boot());
+}
+
+TEST(sessions_cannot_be_read)
+{
+	const char *const names[] = { "luo", "block" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		previous();
+		set_version(names[i], 6);
+		expect(-EPROTONOSUPPORT, 0);
+		CHECK(sim_logged(": version 6 in the handover is too-new, this kernel reads"));
+
+		previous();
+		set_version(names[i], -1);
+		expect(-EPROTONOSUPPORT, 0);
+		CHECK(sim_logged(": not in the handover, this kernel reads"));
+
+		previous();
+		set_version(names[i], 0);
+		expect(-EBADMSG, 0);
+		previous();
+		set_wide_version(names[i]);
+		expect(-EBADMSG, 0);
+		CHECK(sim_logged(": no valid version in the handover, this kernel reads"));
+	}
+}
+
+TEST(version_is_too_old)
+{
+	previous();
+	set_version("luo", 4);
+	expect(-EPROTONOSUPPORT, 0);
+	CHECK(sim_logged("luo: version 4 in the handover is too-old, this kernel reads 5 to 5"));
+	previous();
+	set_version("memfd", 1);
+	expect(0, -EPROTONOSUPPORT);
+}
+
+TEST(memfds_cannot_be_read)
+{
+	const char *const names[] = { "memfd", "vmalloc" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		previous();
+		set_version(names[i], 3);
+		expect(0, -EPROTONOSUPPORT);
+		previous();
+		set_version(names[i], -1);
+		expect(0, -EPROTONOSUPPORT);
+		previous();
+		set_version(names[i], 0);
+		expect(0, -EBADMSG);
+	}
+}
+
+TEST(reserve_mem_cannot_be_read)
+{
+	previous();
+	set_version("memblock", 2);
+	expect(0, 0);
+	CHECK(sim_logged("reserve_mem regions are made anew"));
+}
