@@ -3,6 +3,7 @@
 
 #include <linux/kho/compat.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
 
 TEST(cold_boot)
@@ -83,6 +84,26 @@ TEST(pages_come_back_as_recorded)
 		CHECK_EQ(i, *(unsigned int *)page_address(page + i));
 		put_page(page + i);
 	}
+	CHECK_MACHINE();
+}
+
+TEST(range_of_several_orders)
+{
+	struct page *block;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	block = alloc_pages(GFP_KERNEL, 5);
+	phys = page_to_phys(block + 3);
+	CHECK_EQ(0, kho_preserve_pages(block + 3, 21));
+
+	sim_reboot();
+	CHECK(kho_range_preserved(phys, 21 * PAGE_SIZE));
+	CHECK(kho_range_preserved(phys, 20 * PAGE_SIZE + 1));
+	CHECK(!kho_range_preserved(phys, 21 * PAGE_SIZE + 1));
+	CHECK(!kho_range_preserved(phys, ~0ULL));
+	CHECK(!kho_range_preserved(phys + 2 * PAGE_SIZE, PAGE_SIZE));
+	CHECK(!kho_range_preserved(SIM_END, 1));
 	CHECK_MACHINE();
 }
 
