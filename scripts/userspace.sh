@@ -5,8 +5,9 @@
 #	each fuzzer on all inputs that have ever been a finding and for a few
 #	seconds from the seeds. TAP.
 # userspace.sh fuzz SECONDS [READER...]
-#	Runs the fuzzers, or those of the readers named, each so long. What they
-#	learn stays in build/fuzz/READER/corpus, findings in .../findings.
+#	Runs the fuzzers, or those of the readers named, each so long, and prints
+#	a table. What they learn stays in build/fuzz/READER/corpus, findings in
+#	.../findings.
 # userspace.sh coverage [SECONDS]
 #	Runs the unit tests, and the fuzzers each so long after what they know,
 #	and names every line of the files under test that was never run.
@@ -122,12 +123,20 @@ run_tests()
 	[ $failures -eq 0 ]
 }
 
-# fuzz_readers SECONDS READER...
+table_line()
+{
+	printf '%-12s %12s %9s\n' "$@"
+}
+
+# fuzz_readers SECONDS READER...: the table comes when all are done.
 # shellcheck disable=SC2046
 fuzz_readers()
 {
 	seconds=$1
 	shift
+	all_executions=0
+	all_findings=0
+	table_line reader executions findings >"$logs/fuzz.table"
 	for reader; do
 		write_seeds "$reader"
 		say "$reader for $seconds s"
@@ -135,10 +144,14 @@ fuzz_readers()
 			"$fuzz/$reader/corpus" "$fuzz/$reader/seeds" \
 			$([ ! -d "$regressions/$reader" ] ||
 				echo "$regressions/$reader")
-		echo "$reader: ${executions:-0} executions, $findings findings"
-		failures=$((failures + findings))
+		table_line "$reader" "${executions:-0}" $findings \
+			>>"$logs/fuzz.table"
+		all_executions=$((all_executions + ${executions:-0}))
+		all_findings=$((all_findings + findings))
 	done
-	[ $failures -eq 0 ]
+	cat "$logs/fuzz.table"
+	table_line all $all_executions $all_findings
+	[ $all_findings -eq 0 ]
 }
 
 # Where one file is compiled into several programs, a line that one of them runs
