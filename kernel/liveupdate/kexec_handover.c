@@ -406,16 +406,19 @@ static bool kho_page_marked(unsigned long info)
  */
 int kho_preserved_order(phys_addr_t phys)
 {
+	unsigned long info;
 	struct page *page;
 
 	if (!PAGE_ALIGNED(phys))
 		return -EINVAL;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page || !kho_page_marked(page_private(page)))
+	if (!page)
 		return -ENOENT;
 
-	return lower_32_bits(page_private(page));
+	/* Once: its owner may be restoring the range, and what follows is anything */
+	info = READ_ONCE(page->private);
+	return kho_page_marked(info) ? lower_32_bits(info) : -ENOENT;
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
