@@ -23,6 +23,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include <asm/barrier.h>
+
 #include "kexec_handover_internal.h"
 
 /*
@@ -77,9 +79,13 @@ static ssize_t kho_in_blob_read(struct file *file, char __user *buf,
 		return 0;
 
 	len = min3((u64)count, (u64)PAGE_SIZE, blob->size - *pos);
-	if (kho_range_preserved(blob->phys, blob->size) &&
-	    !copy_from_kernel_nofault(copy, phys_to_virt(blob->phys) + *pos, len) &&
-	    kho_range_preserved(blob->phys, blob->size))
+	if (!kho_range_preserved(blob->phys, blob->size) ||
+	    copy_from_kernel_nofault(copy, phys_to_virt(blob->phys) + *pos, len))
+		return -ENODATA;
+
+	/* A mark that is seen from here on was there after the copy was made */
+	smp_rmb();
+	if (kho_range_preserved(blob->phys, blob->size))
 		ret = simple_read_from_buffer(buf, len, &from, copy, len);
 
 	if (ret > 0)
