@@ -75,6 +75,9 @@ void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 void kho_memory_init_early(void);
 void kho_memory_init(void);
 
+/* Of the architecture, for kho_populate(): is there memory in all of a range? */
+bool arch_kho_is_memory(phys_addr_t phys, u64 size);
+
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
 unsigned long kho_count_preserved(unsigned long pfn, unsigned long end);

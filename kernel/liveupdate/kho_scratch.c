@@ -309,15 +309,22 @@ void __init kho_scratch_free(void)
 	}
 }
 
+/* An architecture that knows no better so early */
+bool __init __weak arch_kho_is_memory(phys_addr_t phys, u64 size)
+{
+	return true;
+}
+
 static bool __init scratch_area_valid(const struct kho_scratch *area)
 {
 	phys_addr_t end;
 
 	if (PAGE_ALIGNED(area->addr) && PAGE_ALIGNED(area->size) &&
-	    !check_add_overflow(area->addr, area->size, &end))
+	    !check_add_overflow(area->addr, area->size, &end) &&
+	    arch_kho_is_memory(area->addr, area->size))
 		return true;
 
-	pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages\n",
+	pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages of memory\n",
 		(u64)area->size, &area->addr);
 	return false;
 }
