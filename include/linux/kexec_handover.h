@@ -33,6 +33,9 @@ struct kho_restore_batch {
 	unsigned long nr_pages;
 };
 
+/* Of the architecture, for kho_populate(): is there memory in all of a range? */
+bool arch_kho_is_memory(phys_addr_t phys, u64 size);
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -74,9 +77,6 @@ void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 		  phys_addr_t scratch_phys, u64 scratch_len);
 void kho_memory_init_early(void);
 void kho_memory_init(void);
-
-/* Of the architecture, for kho_populate(): is there memory in all of a range? */
-bool arch_kho_is_memory(phys_addr_t phys, u64 size);
 
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
