@@ -40,7 +40,7 @@ void fuzz_init(void)
 		session[i] = sim_session_create(names[i]);
 	for (u64 token = 0; token < NR_TOKENS; token++) {
 		preserve(session[0], token, sim_file(2, 0));
-		preserve(session[1], token, sim_linked_file(token));
+		preserve(session[1], token, sim_linked_file(token + 1));
 	}
 
 	handover = sim_kexec();

@@ -113,11 +113,13 @@ int kexec_add_buffer(struct kexec_buf *kbuf)
 	return 0;
 }
 
-/* End this kernel. Memory stays, and the next one can be booted */
-struct sim_handover sim_kexec(void)
+/*
+ * End this kernel. Memory stays, and the next one can be booted. With an error,
+ * this one goes on.
+ */
+int sim_try_kexec(struct sim_handover *to)
 {
 	struct kimage image = { .type = KEXEC_TYPE_DEFAULT };
-	struct sim_handover to;
 	int err = kho_fill_kimage(&image);
 
 	if (err || !image.kho.scratch)
@@ -125,10 +127,11 @@ struct sim_handover sim_kexec(void)
 
 	kho_set_next(&image);
 	err = kho_check_next() ?: liveupdate_reboot();
+	kho_set_next(NULL);
 	if (err)
-		sim_bug("the next kernel cannot be started", err);
+		return err;
 
-	to = (struct sim_handover) {
+	*to = (struct sim_handover) {
 		.fdt = image.kho.fdt,
 		.fdt_len = PAGE_SIZE,
 		.scratch = image.kho.scratch->mem,
@@ -143,6 +146,16 @@ struct sim_handover sim_kexec(void)
 		memcpy(phys_to_virt(image.segment[i].mem), image.segment[i].buf,
 		       image.segment[i].bufsz);
 	sim_start_variables();
+	return 0;
+}
+
+struct sim_handover sim_kexec(void)
+{
+	struct sim_handover to;
+	int err = sim_try_kexec(&to);
+
+	if (err)
+		sim_bug("the next kernel cannot be started", err);
 	return to;
 }
 

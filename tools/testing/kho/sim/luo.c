@@ -87,7 +87,8 @@ int sim_session_finish(int session)
 
 /*
  * Files of a kind of their own, which have a link count: the state of each is a
- * page with its size, and they share another page, which is an FLB.
+ * page with its size, and they share another page, which is an FLB. One without
+ * a size cannot be frozen.
  */
 
 static int preserve_page(u64 *data, u64 value)
@@ -115,6 +116,11 @@ static int linked_preserve(struct liveupdate_file_op_args *args)
 static void linked_unpreserve(struct liveupdate_file_op_args *args)
 {
 	kho_unpreserve_free(phys_to_virt(args->serialized_data));
+}
+
+static int linked_freeze(struct liveupdate_file_op_args *args)
+{
+	return i_size_read(file_inode(args->file)) ? 0 : -EBUSY;
 }
 
 static int linked_retrieve(struct liveupdate_file_op_args *args)
@@ -182,6 +188,7 @@ static const struct liveupdate_file_ops linked_ops = {
 	.can_preserve = linked_can_preserve,
 	.preserve = linked_preserve,
 	.unpreserve = linked_unpreserve,
+	.freeze = linked_freeze,
 	.retrieve = linked_retrieve,
 	.finish = linked_finish,
 };

@@ -553,9 +553,20 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 	return area->addr;
 }
 
+/* Counts as one allocation, whatever it is made of */
 void *vcalloc(size_t n, size_t size)
 {
-	return sim_vmalloc(PFN_UP(n * size), 0, VM_ALLOC);
+	unsigned int fail_later;
+	void *mem;
+
+	if (allocation_fails())
+		return NULL;
+
+	fail_later = fail_in;
+	fail_in = 0;
+	mem = sim_vmalloc(PFN_UP(n * size), 0, VM_ALLOC);
+	fail_in = fail_later;
+	return mem;
 }
 
 void vfree(const void *addr)

@@ -40,6 +40,7 @@ void sim_boot_memory(void);
 void sim_boot_init(void);
 void sim_boot(const struct sim_handover *from);
 void sim_boot_liveupdate(const struct sim_handover *from);
+int sim_try_kexec(struct sim_handover *to);
 struct sim_handover sim_kexec(void);
 void *sim_subtree(const struct sim_handover *handover, const char *name);
 void sim_reboot(void);

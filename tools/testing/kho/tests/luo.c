@@ -3,8 +3,10 @@
 
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/compat.h>
 #include <linux/liveupdate.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
 
 #define NR_LINKED	70	/* more than a block has room for */
@@ -60,6 +62,21 @@ static struct left previous(void)
 	left.flb = (struct luo_flb_ser *)(left.flbs + 1);
 	return left;
 }
+
+/* Ask with the first allocation failing, then the second, until none does */
+#define ASK_UNTIL_ENOUGH(ask)						\
+({									\
+	unsigned int __nr = 0;						\
+	int __ret;							\
+									\
+	do {								\
+		sim_fail_allocation(++__nr);				\
+		__ret = (ask);						\
+	} while (__ret == -ENOMEM && __nr < 1000);		\
+	CHECK(__nr > 1);						\
+	sim_fail_allocation(0);						\
+	__ret;								\
+})
 
 /* Retrieve the files of a session and end it */
 static void expect_memfds(void)
@@ -479,21 +496,6 @@ TEST(flb_cannot_be_retrieved)
 	expect_all();
 }
 
-/* Ask with the first allocation failing, then the second, until none does */
-#define ASK_UNTIL_ENOUGH(ask)						\
-({									\
-	unsigned int __nr = 0;						\
-	int __ret;							\
-									\
-	do {								\
-		sim_fail_allocation(++__nr);				\
-		__ret = (ask);						\
-	} while (__ret == -ENOMEM && __nr < 1000);		\
-	CHECK(__nr > 1);						\
-	sim_fail_allocation(0);						\
-	__ret;								\
-})
-
 TEST(memory_is_short)
 {
 	const char *const names[] = { "linked", "memfds" };
@@ -513,4 +515,97 @@ TEST(memory_is_short)
 	}
 	liveupdate_unregister_flb(&sim_linked_handler, &sim_shared);
 	CHECK_MACHINE();
+}
+
+/* What a kernel has before it hands anything over */
+struct use {
+	unsigned long objects, pages;
+};
+
+static struct use now(void)
+{
+	return (struct use) { sim_objects(), sim_pages(SIM_USED) };
+}
+
+static void expect_use(struct use before)
+{
+	CHECK_EQ(before.objects, sim_objects());
+	CHECK_EQ(before.pages, sim_pages(SIM_USED));
+}
+
+/* Preserve a file with each allocation failing, and see that nothing leaks */
+static void preserve_short_of_memory(int session, u64 token, struct file *file)
+{
+	struct use before;
+	unsigned int nr = 0;
+	int fd = sim_open(file), err;
+
+	/* The nodes of the map of preserved memory stay once they are there */
+	CHECK_EQ(0, sim_session_preserve_fd(session, 100, fd));
+	sim_close(session);
+	session = sim_session_create("another");
+	before = now();
+	do {
+		sim_fail_allocation(++nr);
+		err = sim_session_preserve_fd(session, token, fd);
+		sim_fail_allocation(0);
+		if (err)
+			expect_use(before);
+	} while (err == -ENOMEM && nr < 1000);
+	CHECK_EQ(0, err);
+	CHECK(nr > 4);
+	sim_close(session);
+	sim_close(fd);
+}
+
+TEST(memory_is_short_when_preserving)
+{
+	struct use before;
+
+	sim_boot_liveupdate(NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		before = now();
+		preserve_short_of_memory(ASK_UNTIL_ENOUGH(sim_session_create("one")), 1,
+					 i ? sim_linked_file(1) : sim_file(40, 0));
+	}
+	expect_use(before);
+	CHECK_EQ(0, atomic_long_read(&memfd_kho_component.users));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+}
+
+/* A file that cannot be frozen keeps this kernel running, and others thaw */
+TEST(kexec_is_refused_and_tried_again)
+{
+	struct sim_handover next;
+	struct file *busy;
+	int first, second, third;
+
+	sim_boot_liveupdate(NULL);
+	first = sim_session_create("memfds");
+	second = sim_session_create("linked");
+	third = sim_session_create("third");
+	for (u64 token = 0; token < 3; token++)
+		preserve(first, token, sim_file(token + 2, 0));
+	preserve(second, 0, sim_linked_file(1000));
+	busy = sim_linked_file(0);
+	preserve(second, 1, get_file(busy));
+	preserve(third, 0, sim_linked_file(1));
+
+	CHECK_EQ(-EBUSY, sim_try_kexec(&next));
+	CHECK(sim_logged("Freeze failed for token[0x1] handler[linked-v1] err[EBUSY]"));
+	CHECK_EQ(-EBUSY, sim_try_kexec(&next));
+	CHECK_EQ(-EEXIST, sim_session_create("linked"));
+	preserve(first, 3, sim_file(5, 0));
+	sim_close(third);
+
+	i_size_write(file_inode(busy), 1001);
+	CHECK_PAGES();
+	CHECK_EQ(0, sim_try_kexec(&next));
+	sim_boot_liveupdate(&next);
+	CHECK_EQ(-ENOENT, sim_session_retrieve("third"));
+	expect_linked(1);
+	first = sim_session_retrieve("memfds");
+	CHECK(sim_session_retrieve_fd(first, 3) >= 0);
+	sim_close(first);
+	CHECK_PAGES();
 }
