@@ -143,6 +143,67 @@ TEST(free_what_was_not_preserved)
 	CHECK_MACHINE();
 }
 
+/* Each allocation fails once: all is preserved, or nothing is */
+TEST(memory_is_short)
+{
+	struct folio *folios[8];
+	phys_addr_t phys[ARRAY_SIZE(folios)];
+	struct page *block;
+	unsigned int nr = 0;
+	int err;
+
+	sim_boot(NULL);
+	for (unsigned int order = 0; order < ARRAY_SIZE(folios); order++) {
+		folios[order] = folio_alloc(GFP_KERNEL, order);
+		phys[order] = page_to_phys(&folios[order]->page);
+	}
+	block = alloc_pages(GFP_KERNEL, 10);
+	do {
+		sim_fail_allocation(++nr);
+		err = kho_preserve_pages(block + 1, 1022);
+	} while (err == -ENOMEM);
+	CHECK_EQ(0, err);
+	CHECK(nr > 1);
+	kho_unpreserve_pages(block + 1, 1022);
+	for (nr = 0; nr < 20; nr++) {
+		sim_fail_allocation(nr);
+		err = kho_preserve_folios(folios, ARRAY_SIZE(folios));
+		CHECK(!err || err == -ENOMEM);
+		sim_fail_allocation(0);
+		if (!err)
+			kho_unpreserve_folios(folios, ARRAY_SIZE(folios));
+	}
+	CHECK_EQ(0, kho_preserve_folios(folios, ARRAY_SIZE(folios)));
+
+	sim_reboot();
+	CHECK_EQ(-ENOENT, kho_preserved_order(page_to_phys(block + 1)));
+	for (unsigned int order = 0; order < ARRAY_SIZE(folios); order++) {
+		CHECK_EQ(order, kho_preserved_order(phys[order]));
+		CHECK(kho_restore_folio(phys[order]));
+	}
+	CHECK_MACHINE();
+}
+
+/* A kernel that cannot hand anything over says so and uses all its memory */
+TEST(memory_is_short_at_boot)
+{
+	unsigned int nr = 0;
+
+	do {
+		sim_power_on();
+		sim_scratch_parse((char[]){ "4M,0,4M" });
+		sim_boot_early(NULL);
+		sim_boot_memory();
+		sim_fail_allocation(++nr);
+		sim_kho_init();
+		sim_fail_allocation(0);
+		CHECK_EQ(!kho_is_enabled(), sim_logged("nothing can be handed over: ENOMEM"));
+		CHECK_MACHINE();
+	} while (!kho_is_enabled() && nr < 100);
+	CHECK(kho_is_enabled());
+	CHECK(nr > 3);
+}
+
 /* More than what is accounted for at once, on both nodes, some of them twice */
 TEST(batch_of_folios)
 {
