@@ -14,6 +14,25 @@
 
 struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
 
+/*
+ * Does the architecture know so early what is memory? x86 does; arm64 believes
+ * what the previous kernel says.
+ */
+bool sim_memory_known = true;
+
+bool arch_kho_is_memory(phys_addr_t phys, u64 size)
+{
+	if (!sim_memory_known)
+		return true;
+
+	for (const struct sim_range *r = sim_memory; r->end; r++) {
+		if (phys >= r->start && phys < r->end && size <= r->end - phys)
+			return true;
+	}
+
+	return false;
+}
+
 /* As far as the memory map: kho= and kho_scratch= have been read already */
 void sim_boot_map(const struct sim_handover *from)
 {

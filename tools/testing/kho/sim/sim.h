@@ -32,6 +32,8 @@ struct sim_handover {
 	u64 fdt_len, scratch_len;
 };
 
+extern bool sim_memory_known;
+
 void sim_power_on(void);
 void sim_boot_map(const struct sim_handover *from);
 void sim_boot_early(const struct sim_handover *from);

@@ -301,33 +301,41 @@ TEST(room_for_reservations)
 	CHECK_MACHINE();
 }
 
-/*
- * More areas than memblock has room for that early, or one across many others;
- * that none of them is memory must not matter.
- */
-TEST(too_many_scratch_areas)
+/* Where the previous kernel is believed: expect to be refused, and no trace */
+static void expect_list_refused(const char *text)
+{
+	sim_memory_known = false;
+	expect_refused(text);
+	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
+}
+
+static struct kho_scratch *list_areas(unsigned int nr)
 {
 	struct kho_scratch *areas;
-	unsigned int nr = PAGE_SIZE / sizeof(*areas);
-
-	sim_boot(NULL);
-	handover = sim_kexec();
-
-	areas = phys_to_virt(handover.scratch);
-	for (unsigned int i = 0; i < nr; i++)
-		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, PAGE_SIZE };
-	handover.scratch_len = nr * sizeof(*areas);
-	expect_refused("cannot mark the area at 0x0000000089c00000: ENOSPC");
-	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
 
 	sim_power_on();
 	sim_boot(NULL);
 	handover = sim_kexec();
+	handover.scratch_len = nr * sizeof(*areas);
+
 	areas = phys_to_virt(handover.scratch);
-	for (unsigned int i = 0; i < 80; i++)
+	for (unsigned int i = 0; i < nr; i++)
 		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, PAGE_SIZE };
-	areas[80] = (struct kho_scratch) { SIM_END, SZ_1G };
-	handover.scratch_len = 81 * sizeof(*areas);
-	expect_refused("cannot mark the area at 0x0000000082000000: ENOSPC");
-	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
+	return areas;
+}
+
+/* More areas than memblock has room for that early, or one across many others */
+TEST(too_many_scratch_areas)
+{
+	list_areas(200);
+	expect_list_refused("cannot mark the area at 0x0000000089c00000: ENOSPC");
+
+	list_areas(81)[80] = (struct kho_scratch) { SIM_END, SZ_1G };
+	expect_list_refused("cannot mark the area at 0x0000000082000000: ENOSPC");
+}
+
+TEST(scratch_is_no_memory)
+{
+	list_areas(1);
+	expect_refused("bad area of 0x1000 bytes at 0x0000000082000000, expected whole pages of memory");
 }
