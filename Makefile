@@ -25,6 +25,7 @@ help:
 	@echo 'make vm-test     the scenarios in virtual machines alone'
 	@echo 'make bench       measure a live update in instructions, against stock'
 	@echo 'make fuzz        fuzz each reader for SECONDS=n, by default 60'
+	@echo 'make damage      damage what is handed over, SEEDS=n times, by default 100'
 	@echo 'make coverage    name the lines of the readers that no test reaches'
 	@echo 'make base        fetch the base tree, Linux 7.3.y, into build/base'
 	@echo 'make tree        lay our files and patches over it, in build/linux'
@@ -40,6 +41,7 @@ help:
 	@echo 'ACCEL=kvm       the QEMU accelerator, instead of tcg'
 	@echo 'SECONDS=N       how long each reader is fuzzed'
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
+	@echo 'SEEDS=N SEED=M  make damage: N kexecs, from number M on; else random'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
 base tree check demo test bench kho-compat series deb:
@@ -61,6 +63,10 @@ SECONDS ?= 60
 fuzz:
 	@scripts/userspace.sh fuzz $(SECONDS)
 
+damage:
+	@tools/testing/selftests/kho/run-damage.py $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(SEED),--seed $(SEED))
+
 coverage:
 	@scripts/userspace.sh coverage
 
@@ -72,4 +78,4 @@ clean:
 		build/series build/series.git build/newest build/series-check build/deb
 
 .PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
-	coverage clean series series-check deb
+	damage coverage clean series series-check deb

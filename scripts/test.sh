@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # test.sh [LAYER...]: runs the test layers named, or scripts, tools, static,
-# memblock, userspace, kunit, vm, series and base-selftests. vm-debug and
+# memblock, userspace, kunit, vm, damage, series and base-selftests. vm-debug and
 # series-check take too long to be among them. ARCH=arm64 in the environment for
 # another machine.
 #
@@ -72,7 +72,7 @@ series_checks()
 	"$top/scripts/series-check.sh" >"$results/series-check.tap"
 }
 
-wanted=${*:-scripts tools static memblock userspace kunit vm series base-selftests}
+wanted=${*:-scripts tools static memblock userspace kunit vm damage series base-selftests}
 need python3 python3
 lock test
 mkdir -p "$results"
@@ -87,6 +87,8 @@ layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
+layer damage "damage-$arch.tap" \
+	"$selftests/run-damage.py" --arch "$arch" --aimed 3 --seeds 60
 layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
 layer base-selftests base-selftests.tap "$top/scripts/run-base.py" --arch "$arch"

@@ -152,10 +152,10 @@ def write_initramfs(path, files):
 
 
 def machine(arch, scenario, images, directory, log, *, seed, cmdline="",
-            files=None, **properties):
+            files=None, arguments="", **properties):
     """Write the initramfs of a scenario to a directory and return the virtual
-    machine, which boots the first of images, name -> path. properties are
-    those of vm.Machine."""
+    machine, which boots the first of images, name -> path. arguments are more
+    of those that main.c takes, properties are those of vm.Machine."""
     initrd = f"{directory}/{scenario}.cpio"
     first = next(iter(images))
     common = f"{vm.PARAMETERS[arch]} {PARAMETERS} {cmdline}".strip()
@@ -164,7 +164,7 @@ def machine(arch, scenario, images, directory, log, *, seed, cmdline="",
         **{f"kernels/{name}": path for name, path in images.items()}})
     return vm.Machine(
         arch, str(images[first]), initrd, f"{common} -- scenario={scenario} "
-        f"kernel={first} seed={seed} boot=1", log, **properties)
+        f"kernel={first} seed={seed} boot=1 {arguments}", log, **properties)
 
 
 def message(line):

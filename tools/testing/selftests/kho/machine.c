@@ -73,6 +73,25 @@ bool kmsg_has(const char *text)
 	return kmsg_each(text, NULL) > 0;
 }
 
+/*
+ * Messages of this boot so far that warn, or worse, and contain @text; what the
+ * kernel calls level 4 or less.
+ */
+int kmsg_warnings(const char *text)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char record[8192];
+	int count = 0;
+
+	while (read_record(fd, record, sizeof(record))) {
+		int level = atoi(record) & 7;
+
+		count += level <= 4 && strstr(message_of(record), text);
+	}
+	close(fd);
+	return count;
+}
+
 long meminfo_kib(const char *field)
 {
 	FILE *file = fopen("/proc/meminfo", "re");

@@ -33,6 +33,9 @@ static const char *kernel;
 static const char *program;
 static __u64 seed;
 static int this_boot = 1;
+static int boots;
+static __u64 number;
+static __u64 step = 1;
 static bool next_loaded;
 static bool fail_kexec;
 
@@ -41,9 +44,26 @@ int boot_number(void)
 	return this_boot;
 }
 
+bool last_boot(void)
+{
+	return this_boot >= boots;
+}
+
+/* Nothing more can be tested in this machine, but it is no failure. */
+void stop_here(void)
+{
+	boots = this_boot;
+}
+
 __u64 boot_seed(void)
 {
 	return seed;
+}
+
+/* For whatever the scenario counts; the host says where from and by how much. */
+__u64 number_of_boot(int boot)
+{
+	return number + (boot - 1) * step;
 }
 
 /* scripts/kernel.sh ends the release with the name of the tree. */
@@ -102,6 +122,12 @@ static void take_argument(const char *name, const char *value)
 		kernel = value;
 	else if (!strcmp(name, "boot"))
 		this_boot = atoi(value);
+	else if (!strcmp(name, "boots"))
+		boots = atoi(value);
+	else if (!strcmp(name, "number"))
+		number = strtoull(value, NULL, 10);
+	else if (!strcmp(name, "step"))
+		step = strtoull(value, NULL, 10);
 	else if (!strcmp(name, "seed"))
 		seed = strtoull(value, NULL, 10);
 }
@@ -118,10 +144,17 @@ static void take_arguments(int count, char **arguments)
 	}
 }
 
+/* If there are more boots than the scenario has, its last one is repeated. */
+static const struct boot *boot_at(int nr)
+{
+	if (nr > scenario->nr_boots)
+		nr = scenario->nr_boots;
+	return &scenario->boots[nr - 1];
+}
+
 static const struct boot *next_boot(void)
 {
-	return this_boot < scenario->nr_boots ? &scenario->boots[this_boot] :
-						NULL;
+	return last_boot() ? NULL : boot_at(this_boot + 1);
 }
 
 /*
@@ -135,11 +168,14 @@ int load_kernel(const char *name, const char *extra)
 	long ret;
 
 	read_file("/cmdline", common, sizeof(common));
-	length = snprintf(line, sizeof(line),
-			  "%s %s -- scenario=%s kernel=%s seed=%llu boot=%d",
-			  common, extra ? extra : "",
-			  scenario->name, name, seed,
-			  this_boot + 1);
+	length = snprintf(line, sizeof(line), "%s %s -- ", common,
+			  extra ? extra : "");
+	length += snprintf(line + length, sizeof(line) - length,
+			   "scenario=%s kernel=%s seed=%llu boot=%d",
+			   scenario->name, name, seed, this_boot + 1);
+	length += snprintf(line + length, sizeof(line) - length,
+			   " boots=%d number=%llu step=%llu", boots, number,
+			   step);
 	snprintf(path, sizeof(path), "/kernels/%s", name);
 	image = open(path, O_RDONLY | O_CLOEXEC);
 	initrd = open("/sys/firmware/initrd", O_RDONLY | O_CLOEXEC);
@@ -235,13 +271,15 @@ int main(int count, char **arguments)
 	take_arguments(count, arguments);
 	if (program)
 		run_program();
-	if (!scenario || this_boot < 1 || this_boot > scenario->nr_boots) {
+	if (scenario && !boots)
+		boots = scenario->nr_boots;
+	if (!scenario || this_boot < 1 || this_boot > boots) {
 		note("no such scenario or boot %d", this_boot);
 		reboot(RB_AUTOBOOT);
 	}
-	note("%s, boot %d of %d, kernel %s", scenario->name, this_boot,
-	     scenario->nr_boots, kernel);
-	scenario->boots[this_boot - 1].run();
+	note("%s, boot %d of %d, kernel %s", scenario->name, this_boot, boots,
+	     kernel);
+	boot_at(this_boot)->run();
 	check_leaks();
 	if (next_boot())
 		kexec();

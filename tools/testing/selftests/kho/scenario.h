@@ -56,7 +56,10 @@ struct scenario {
 
 /* main.c: facts about this boot, the first one being 1 */
 int boot_number(void);
+bool last_boot(void);
+void stop_here(void);
 __u64 boot_seed(void);
+__u64 number_of_boot(int boot);
 bool kernel_built_from(const char *tree);
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
@@ -195,6 +198,7 @@ void interop_last(void);
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
+int kmsg_warnings(const char *text);
 long meminfo_kib(const char *field);
 int write_file(const char *path, const char *text);
 ssize_t read_file(const char *path, char *text, size_t room);
