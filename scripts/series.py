@@ -79,6 +79,8 @@ def parse_line(patches, keyword, words):
         path, regex, *count = words
         count, = map(int, count or [1])
         patch.lines.append((path, re.compile(regex), count))
+    elif keyword == "boot" and not words:
+        pass    # for series-check.sh
     elif keyword == "drop":
         patch.drops += words
     elif keyword == "cut":
