@@ -60,7 +60,7 @@ bool last_boot(void);
 void stop_here(void);
 __u64 boot_seed(void);
 __u64 number_of_boot(int boot);
-bool kernel_built_from(const char *tree);
+bool kernel_is_ours(void);
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
 int try_kexec(void);

@@ -37,14 +37,14 @@ static void between(void)
 {
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
 
-	check(kernel_built_from("ours"), "this is our kernel");
+	check(kernel_is_ours(), "this is our kernel");
 	take(device);
 	hand_on(device);
 }
 
 static void last(void)
 {
-	check(kernel_built_from("stock"), "this is a stock kernel");
+	check(!kernel_is_ours(), "this is a stock kernel");
 	take(require_fd(luo_device(), "open /dev/liveupdate"));
 }
 

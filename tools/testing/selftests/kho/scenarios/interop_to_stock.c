@@ -9,19 +9,19 @@
 
 static void first(void)
 {
-	check(kernel_built_from("ours"), "this is our kernel");
+	check(kernel_is_ours(), "this is our kernel");
 	interop_first();
 }
 
 static void between(void)
 {
-	check(kernel_built_from("stock"), "this is a stock kernel");
+	check(!kernel_is_ours(), "this is a stock kernel");
 	interop_between();
 }
 
 static void last(void)
 {
-	check(kernel_built_from("ours"), "this is our kernel");
+	check(kernel_is_ours(), "this is our kernel");
 	interop_last();
 }
 
