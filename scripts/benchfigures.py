@@ -83,9 +83,12 @@ class Case:
 
     def memory(self):
         """Bytes. With less to spare the kernel would put pages into scratch
-        memory, and have to move them when they are preserved."""
+        memory, and have to move them when they are preserved. A file goes to
+        one zone: what is more than 3 GiB lies above 4 GiB and is used first."""
         size = self.files() * self.file_size() * (2 if self.fragmented else 1)
-        return max(3 * GIB, size * 3 // 2 + GIB)
+        if size <= GIB:
+            return 3 * GIB
+        return 3 * GIB + size * 5 // 4 + GIB // 2
 
     def parameters(self):
         if self.kind == "module":
