@@ -34,6 +34,7 @@
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
@@ -275,6 +276,14 @@ static u64 random_word(struct rnd_state *rnd)
 	return (u64)prandom_u32_state(rnd) << 32 | prandom_u32_state(rnd);
 }
 
+/* The generator begins alike for numbers that are alike, and numbers in a row are */
+static void seed_rnd(struct rnd_state *rnd, u64 number)
+{
+	prandom_seed_state(rnd, number * GOLDEN_RATIO_64);
+	for (int i = 0; i < 8; i++)
+		prandom_u32_state(rnd);
+}
+
 /* The plan */
 
 static void plan_step(enum structure in, int victim)
@@ -282,7 +291,7 @@ static void plan_step(enum structure in, int victim)
 	struct step *step = &plan.steps[plan.nr];
 
 	*step = (struct step){ .in = in, .victim = victim };
-	prandom_seed_state(&step->rnd, plan.number * NR_VICTIMS + plan.nr);
+	seed_rnd(&step->rnd, plan.number * NR_VICTIMS + plan.nr);
 	plan.nr++;
 }
 
@@ -312,7 +321,7 @@ static void plan_random(void)
 {
 	struct rnd_state rnd;
 
-	prandom_seed_state(&rnd, plan.number);
+	seed_rnd(&rnd, plan.number);
 	if (below(&rnd, 2)) {
 		plan_step(below(&rnd, NR_SHARED), -1);
 		return;

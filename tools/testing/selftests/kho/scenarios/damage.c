@@ -88,7 +88,7 @@ static const struct limit {
 	{ "metadata", RIGHT, RIGHT, RIGHT, RIGHT },
 	{ "session", RIGHT, LOST, LOST, RIGHT },
 	{ "file-list", RIGHT, LOST, LOST, RIGHT },
-	{ "file", RIGHT, RIGHT, LOST, RIGHT },
+	{ "file", RIGHT, LOST, LOST, RIGHT },
 	{ "memfd", RIGHT, RIGHT, ALTERED, RIGHT },
 	{ "vmalloc-chunk", RIGHT, RIGHT, LOST, RIGHT },
 	{ "folio-array", RIGHT, RIGHT, ALTERED, RIGHT },
