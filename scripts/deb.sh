@@ -62,7 +62,8 @@ configure()
 
 "$top/scripts/tree.sh"
 need_build_tools
-need dpkg-buildpackage dpkg-dev dh_prep debhelper depmod kmod
+need dpkg-buildpackage dpkg-dev dh_prep debhelper depmod kmod \
+	/usr/include/elfutils/libdw.h libdw-dev
 lock "deb-$arch"
 drop_build_of_other_base
 fetch_config
