@@ -29,6 +29,14 @@ release_suffix=-series
 pages='core-api/kho/*.rst,core-api/liveupdate.rst,admin-guide/mm/kho.rst'
 pages=$pages,mm/memfd_preservation.rst,userspace-api/liveupdate.rst
 
+# Who makes the series, and applies it; a machine that only tests may know nobody.
+ident=$(git -C "$top" var GIT_COMMITTER_IDENT 2>/dev/null) ||
+	ident='nobody <nobody@localhost> 0 +0000'
+GIT_COMMITTER_NAME=${ident%% <*}
+GIT_COMMITTER_EMAIL=${ident#*<}
+GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL%%>*}
+export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+
 tree_git()
 {
 	git -C "$source" -c gc.auto=0 "$@"
@@ -50,8 +58,6 @@ prepare_tree()
 	tree_git fetch -q "$build/series.git" series
 	tree_git checkout -q -f --detach \
 		$(tree_git rev-list --max-parents=0 FETCH_HEAD)
-	tree_git config user.name "$(git -C "$top" config user.name)"
-	tree_git config user.email "$(git -C "$top" config user.email)"
 
 	# What the last series touched and this one does not is gone now
 	tree_git ls-files | sort | comm -13 - "$dir/tracked" |
