@@ -6,11 +6,11 @@
 # Each patch goes to a pristine tree by git am and is checked by checkpatch, and
 # with KHO on the x86_64 kernel is linked. Where the manifest says "boot" it carries
 # a memfd through a kexec. For x86_64 with KHO off, and arm64 with KHO on and off,
-# what includes headers of KHO is compiled after each patch, and the kernel linked
-# at the end. There, get_maintainer finds people and lists for each patch, the tree
-# is build/linux, and kernel-doc, Sphinx, sparse, coccinelle and a build at W=1 have
-# nothing to say. "quick" stops at the comparison with build/linux, and only links
-# the x86_64 kernel with KHO on.
+# what includes headers of KHO is compiled after each patch that changes any of it,
+# and the kernel linked at the end. There, get_maintainer finds people and lists for
+# each patch, the tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle
+# and a build at W=1 have nothing to say. "quick" stops at the comparison with
+# build/linux, and only links the x86_64 kernel with KHO on.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and
@@ -146,11 +146,13 @@ build()
 	exit $status
 )
 
-# Documentation, tools and the like are not compiled into any kernel
+# Documentation, tools and the like are not compiled into any kernel, and without
+# KHO nothing below kernel/liveupdate/ is.
 changes_kernel()
 {
-	tree_git diff --name-only HEAD~1 |
-	grep -qvE '^(Documentation|tools)/|^MAINTAINERS$'
+	paths='^(Documentation|tools)/|^MAINTAINERS$'
+	[ "$1" = on ] || paths="$paths|^kernel/liveupdate/|^lib/test_kho"
+	tree_git diff --name-only HEAD~1 | grep -qvE "$paths"
 }
 
 # wants_boot NUMBER: has the patch of this number a line "boot" in the manifest?
@@ -171,8 +173,9 @@ build_patch()
 		check "$number: boots, and does a live update" once boot boot
 	for kernel in $others; do
 		use "${kernel%-*}" "${kernel#*-}"
-		check "$number: $arch, KHO $variant" once "$kernel" \
-			build $(objects "$dir/$variant.config")
+		! changes_kernel "$variant" ||
+			check "$number: $arch, KHO $variant" once "$kernel" \
+				build $(objects "$dir/$variant.config")
 	done
 }
 
@@ -306,7 +309,7 @@ for mail in $mails; do
 	check "$number: git am" apply_patch
 	[ ! -d "$source/.git/rebase-apply" ] || break
 	check "$number: checkpatch --strict" check_mail_style
-	! changes_kernel || build_patch
+	! changes_kernel on || build_patch
 done
 for mail in $mails; do
 	number=$(basename "$mail" | cut -c1-4)
