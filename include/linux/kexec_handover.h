@@ -20,17 +20,23 @@ struct folio;
 struct kho_vmalloc;
 struct page;
 
+/* Pages may be spread over so many zones and are still accounted for in batches */
+#define KHO_BATCH_ZONES	4
+
 /**
  * struct kho_restore_batch - folios that are restored one after the other
- * @page: a page of the zone that they are in.
- * @nr_pages: how many pages have not been accounted for.
+ * @zone: what has not been accounted for, the zone of the last folio first.
+ * @zone.page: a page of the zone.
+ * @zone.nr_pages: how many.
  *
  * Private to kho_restore_folio_batch() and kho_restore_batch_end(). It lives on
  * the stack of the caller, all zeroes at first.
  */
 struct kho_restore_batch {
-	struct page *page;
-	unsigned long nr_pages;
+	struct {
+		struct page *page;
+		unsigned long nr_pages;
+	} zone[KHO_BATCH_ZONES];
 };
 
 /* Of the architecture, for kho_populate(): is there memory in all of a range? */

@@ -451,6 +451,14 @@ static void kho_account_restored(struct page *page, unsigned long nr_pages)
 	atomic_long_sub(nr_pages, &kho_in.held);
 }
 
+static void kho_restore_batch_account(struct kho_restore_batch *batch,
+				      unsigned int i)
+{
+	if (batch->zone[i].nr_pages)
+		kho_account_restored(batch->zone[i].page, batch->zone[i].nr_pages);
+	batch->zone[i].nr_pages = 0;
+}
+
 /**
  * kho_restore_batch_end - account for what a batch has restored
  * @batch: the batch; may be used for more afterwards.
@@ -461,23 +469,46 @@ static void kho_account_restored(struct page *page, unsigned long nr_pages)
  */
 void kho_restore_batch_end(struct kho_restore_batch *batch)
 {
-	if (batch->nr_pages)
-		kho_account_restored(batch->page, batch->nr_pages);
-	batch->nr_pages = 0;
+	kho_restore_batch_account(batch, 0);
+	for (unsigned int i = 1; i < KHO_BATCH_ZONES && batch->zone[i].nr_pages; i++)
+		kho_restore_batch_account(batch, i);
 }
 EXPORT_SYMBOL_GPL(kho_restore_batch_end);
+
+static bool kho_batch_has_zone(const struct kho_restore_batch *batch,
+			       unsigned int i, struct page *page)
+{
+	return !batch->zone[i].nr_pages ||
+	       page_zone_id(batch->zone[i].page) == page_zone_id(page);
+}
+
+/*
+ * To another zone. One that has to make room for it is accounted for; the places
+ * behind the first are filled in order, and none becomes empty.
+ */
+static noinline void kho_restore_batch_turn(struct kho_restore_batch *batch,
+					    struct page *page)
+{
+	unsigned int i = 1;
+
+	while (i < KHO_BATCH_ZONES - 1 && !kho_batch_has_zone(batch, i, page))
+		i++;
+	if (!kho_batch_has_zone(batch, i, page))
+		kho_restore_batch_account(batch, i);
+	swap(batch->zone[0], batch->zone[i]);
+}
 
 /* Bounded, so that the figures that userspace sees are never far off */
 static void kho_restore_batch_add(struct kho_restore_batch *batch,
 				  struct page *page, unsigned long nr_pages)
 {
-	if (batch->nr_pages && page_zone_id(batch->page) != page_zone_id(page))
-		kho_restore_batch_end(batch);
+	if (!kho_batch_has_zone(batch, 0, page))
+		kho_restore_batch_turn(batch, page);
 
-	batch->page = page;
-	batch->nr_pages += nr_pages;
-	if (batch->nr_pages >= KHO_BATCH)
-		kho_restore_batch_end(batch);
+	batch->zone[0].page = page;
+	batch->zone[0].nr_pages += nr_pages;
+	if (batch->zone[0].nr_pages >= KHO_BATCH)
+		kho_restore_batch_account(batch, 0);
 }
 
 /**
@@ -553,8 +584,10 @@ kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 	clear_page_tag_ref(page);
 	set_page_count(page, 1);
 	if (*order) {
-		for (unsigned long i = 1; i < BIT(*order); i++)
-			set_page_count(page + i, 0);
+		const struct page *end = page + BIT(*order);
+
+		for (struct page *tail = page + 1; tail < end; tail++)
+			set_page_count(tail, 0);
 		prep_compound_page(page, *order);
 	}
 
@@ -578,10 +611,13 @@ refuse:
 struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 				      phys_addr_t phys)
 {
+	struct page *near = NULL;
 	struct folio *folio;
 	unsigned int order;
 
-	folio = kho_take_folio(phys, batch->nr_pages ? batch->page : NULL, &order);
+	if (batch->zone[0].nr_pages)
+		near = batch->zone[0].page;
+	folio = kho_take_folio(phys, near, &order);
 	if (folio)
 		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
 

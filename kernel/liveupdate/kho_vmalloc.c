@@ -445,7 +445,8 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 
 	mem = kho_vmalloc_restore(preservation, batch ?: &own,
 				  __builtin_return_address(0));
-	kho_restore_batch_end(&own);
+	if (!batch)
+		kho_restore_batch_end(&own);
 	return mem;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc_sized);
