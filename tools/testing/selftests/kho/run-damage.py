@@ -119,7 +119,7 @@ class Runner:
             arguments=f"boots={count + 1} number={first} step={step}",
             memory=f"{vm.kib(scenario.memory) * self.config.memory}K",
             smp=scenario.smp,
-            deadline=(60 + 20 * count) * self.config.deadline)
+            deadline=(600 + 10 * count) * self.config.deadline)
 
     def part(self, numbers):
         """Trials for consecutive numbers, with as many machines as it takes."""
