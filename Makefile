@@ -32,7 +32,7 @@ help:
 	@echo 'make kernel      build our kernel for the virtual machines'
 	@echo 'make kho-compat  build the command that compares kernel images'
 	@echo 'make series      the patches to mail, in build/series'
-	@echo 'make series-check  apply, check, build and boot each of the patches'
+	@echo 'make series-check  apply, check and build patch by patch'
 	@echo 'make deb         Debian packages of our kernel, in build/deb'
 	@echo 'make clean       remove what was built, not the base tree and the caches'
 	@echo
