@@ -92,6 +92,14 @@
 unsigned long bitmap_weight_from(const unsigned long *bitmap, unsigned int start,
 				 unsigned int end);
 
+#define swap(a, b)							\
+	do {								\
+		__typeof__(a) __a = (a);				\
+									\
+		(a) = (b);						\
+		(b) = __a;						\
+	} while (0)
+
 #define bitmap_set(map, start, nr)					\
 	do {								\
 		for (unsigned long __i = 0; __i < (nr); __i++)		\
@@ -415,7 +423,8 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define folio_address(folio)	page_address(&(folio)->page)
 #define PageReserved(page)	((page)->reserved)
 #define __SetPageReserved(page)	((page)->reserved = true)
-#define page_zone_id(page)	pfn_to_nid(page_to_pfn(page))
+/* Small zones, so that there are many */
+#define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
 		if (pfn_to_online_page(pfn))
