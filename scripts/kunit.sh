@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# kunit.sh [ARCH]
+# kunit.sh [ARCH [debug]]
 #
 # Runs the KUnit suites of kernel/liveupdate/tests on our kernel in QEMU, under
 # kunit.py of the base tree. What the guest printed goes to
-# build/results/kunit-ARCH.tap as KTAP. Exit status 1: a test failed, the kernel
-# crashed or complained, or it did not build.
+# build/results/kunit-ARCH.tap as KTAP. With "debug" the kernel is the one of the
+# virtual machines with scripts/configs/debug.config, and the file is
+# kunit-debug-ARCH.tap. Exit status 1: a test failed, the kernel crashed or
+# complained, or it did not build.
 #
 # kunit.py configures, runs and judges. It could build as well, but would make
 # everything there is, and without a word.
@@ -19,9 +21,14 @@ x86_64)	qemu=qemu-system-x86_64 package=qemu-system-x86 image=bzImage ;;
 arm64)	qemu=qemu-system-aarch64 package=qemu-system-arm image=Image.gz ;;
 *)	die "ARCH is '$arch', expected x86_64 or arm64" ;;
 esac
+case ${2-} in
+'')	name=kunit-$arch out=$build/kunit/$arch ;;
+debug)	name=kunit-debug-$arch out=$build/kernels/ours-$arch-vm+debug ;;
+*)	die "the configuration is '$2', expected debug or none" ;;
+esac
 # shellcheck disable=SC2034 # for kbuild.sh
-source=$build/linux out=$build/kunit/$arch release_suffix=-ours
-tap=$build/results/kunit-$arch.tap
+source=$build/linux release_suffix=-ours
+tap=$build/results/$name.tap
 console=$out/test.log	# the name is kunit.py's
 
 kunit()
@@ -58,21 +65,34 @@ write_qemu_wrapper()
 	chmod +x "$out/bin/$qemu"
 }
 
+# What kunit.py configures has KHO on and room for all messages by itself.
+build_kernel()
+{
+	if [ "$name" != "kunit-$arch" ]; then
+		"$top/scripts/kernel.sh" ours "$arch" vm \
+			"$top/scripts/configs/debug.config" >"$logs/$name-image.log" ||
+			return
+	else
+		drop_build_of_other_base
+		run_logged "configuring for $arch" "$name-config.log" \
+			kunit_kernel config || return
+	fi
+	run_logged "building for $arch" "$name.log" kmake "$image"
+}
+
 "$top/scripts/tree.sh"
 need_build_tools
 need "$qemu" "$package" gzip gzip
-lock "kunit-$arch"
+lock "$name"
 rm -f "$tap"
 
-drop_build_of_other_base
-run_logged "configuring for $arch" "kunit-$arch-config.log" \
-	kunit_kernel config || exit 1
-run_logged "building for $arch" "kunit-$arch.log" kmake "$image" || exit 1
+build_kernel || exit 1
 write_qemu_wrapper
 
 say "running the suites on $arch, console in $console"
 status=0
-kunit_kernel exec --timeout 600 >"$logs/kunit-$arch-run.log" 2>&1 || status=1
+kunit_kernel exec --timeout 600 --kernel_args kho=on --kernel_args log_buf_len=4M \
+	>"$logs/$name-run.log" 2>&1 || status=1
 mkdir -p "$build/results"
 kunit parse --raw_output "$console" >"$tap"
 

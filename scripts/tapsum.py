@@ -6,8 +6,8 @@ tapsum.py layer TOTALS NAME STATUS SECONDS LOG [FILE...]
     Reads what one layer wrote, prints a line with its counts and one for each
     test that did not pass, and adds the counts to the file TOTALS.
 tapsum.py total TOTALS
-    Prints what failed once more, and the sum of all layers; exit status 1 if
-    anything failed.
+    Prints what failed once more, where the time went, and the sum of all layers;
+    exit status 1 if anything failed.
 
 Leaf tests are counted, a suite is not. What keeps a result from being trusted
 counts as a failure of its own: no file, no plan, no tests, a plan that was not
@@ -160,7 +160,7 @@ def layer(totals, name, status, seconds, log, *files):
         print(f"    log: {log}")
     sys.stdout.flush()
     with open(totals, "a", encoding="utf-8") as out:
-        print(*number, file=out)
+        print(*number, seconds, name, file=out)
         for test, verdict, _ in results:
             if verdict == "failed":
                 print(f"{FAILED}{name}: {test}", file=out)
@@ -172,9 +172,12 @@ def total(totals):
     for line in lines:
         if line.startswith(FAILED):
             print(line)
-    rows = [[int(n) for n in line.split()] for line in lines
-            if not line.startswith(FAILED)]
-    number = [sum(column) for column in zip(*rows)] or [0, 1, 0]
+    rows = [line.split() for line in lines if not line.startswith(FAILED)]
+    times = sorted(((int(row[3]), row[4]) for row in rows), reverse=True)
+    print(f"{sum(seconds for seconds, _ in times) / 60:.0f} minutes: "
+          + ", ".join(f"{name} {seconds} s" for seconds, name in times))
+    number = [sum(int(row[i]) for row in rows) for i in range(3)] \
+        if rows else [0, 1, 0]
     print(counts(*number))
     return 1 if number[1] else 0
 

@@ -78,13 +78,14 @@ def total_cases(directory):
     totals = str(directory / "totals")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        for name in ("one", "two"):
-            tapsum.layer(totals, name, "1", "0", "log", str(tap))
+        for name, seconds in (("one", "9"), ("two", "200")):
+            tapsum.layer(totals, name, "1", seconds, "log", str(tap))
         out.truncate(0)
         out.seek(0)
         status = tapsum.total(totals)
-    yield "the end names what failed, then the sum", (
+    yield "the end names what failed, the time, then the sum", (
         out.getvalue() == "failed: one: b c\nfailed: two: b c\n"
+        "3 minutes: two 200 s, one 9 s\n"
         "2 passed, 2 failed\n")
     yield "and has the exit status of a failure", status == 1
 

@@ -15,7 +15,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
     config: debug      only with --config debug
 
 With --config debug our kernel is one with scripts/configs/debug.config: KASAN
-and many other checkers, whose reports make a scenario fail.
+and many other checkers, whose reports make a scenario fail; with kcsan it is
+one that watches for races of plain accesses, scripts/configs/kcsan.config.
 
 In a kernel tree "make headers" and "make", with the options in the file config
 beside this, come first. "stock" is a kernel of Linux 7.3 there, without this
@@ -52,17 +53,24 @@ class Config:
     memory: int = 1     # times as much
     deadline: int = 1   # times as long
     cmdline: str = ""
+    log: list = dataclasses.field(default_factory=list)
 
 
-DEBUG = str(khotest.TOP / "scripts/configs/debug.config")
+def fragments(name):
+    return [str(khotest.TOP / f"scripts/configs/{name}.config")]
+
+
 CONFIGS = {
     "vm": Config("vm", []),
     # Of what boot allocates, shadow memory is an eighth of all: twice as much
     # for scratch, low and on each node, would leave nothing. And x86 forgets for
     # a moment that its page tables have five levels, which KASAN reports if an
     # interrupt comes just then.
-    "debug": Config("vm-debug", [DEBUG], memory=3, deadline=4,
+    "debug": Config("vm-debug", fragments("debug"), memory=3, deadline=4,
                     cmdline="page_poison=1 kho_scratch=100% no5lvl"),
+    # Races in the rest of the kernel are not what is looked for.
+    "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
+                    log=[r"KCSAN: data-race in (?!.*\b(kho|luo|liveupdate|memfd_luo)_)"]),
 }
 
 
@@ -256,14 +264,14 @@ class Runner:
         return (not failures and not trouble, scenario.name,
                 khotest.ktap(results))
 
-    @staticmethod
-    def judge(scenario, machine, boots, ended):
+    def judge(self, scenario, machine, boots, ended):
         trouble = list(boots.complaints())
         if ended.status != "exited":
             trouble.append(f"the machine {ended.status} after "
                            f"{ended.seconds:.0f} s, its last lines:")
             trouble += ended.last_lines[-6:]
-        return trouble + khotest.problems(machine.log, scenario.log)[:8]
+        return trouble + khotest.problems(
+            machine.log, scenario.log + self.config.log)[:8]
 
     def tell(self, scenario, boots, ended, lines):
         tests = sum(count_tests(boot["lines"])[0] for boot in boots.boots)
