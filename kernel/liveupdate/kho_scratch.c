@@ -309,10 +309,10 @@ void __init kho_scratch_free(void)
 	}
 }
 
-/* An architecture that knows no better so early */
+/* Where the firmware's map is read later, as with UEFI on arm64, all may be. */
 bool __init __weak arch_kho_is_memory(phys_addr_t phys, u64 size)
 {
-	return true;
+	return !memblock_phys_mem_size() || memblock_is_region_memory(phys, size);
 }
 
 static bool __init scratch_area_valid(const struct kho_scratch *area)
