@@ -102,26 +102,22 @@ static bool allocation_failed(void)
 /*
  * Each failure must be reported, and nothing stay preserved for a call that
  * failed; or make no difference. Then @undo is called with the result, so that
- * the call can be made again. A call that cannot be undone, with @undo NULL, was
- * the last one. The return value is that of the last call.
+ * the call can be made again. The return value is that of the last call.
  */
 int fail_each_allocation(const char *what, int (*call)(void),
 			 void (*undo)(int result))
 {
 	int nth = 0, result, failed = 0, survived = 0, wrong = 0;
 	__u64 preserved = count_preserved().pages;
-	bool again = true;
 
-	while (again) {
+	for (;;) {
 		fail_allocation(++nth);
 		result = call();
 		if (!allocation_failed())
 			break;
 		if (result >= 0) {
 			survived++;
-			again = undo;
-			if (undo)
-				undo(result);
+			undo(result);
 		} else if (result == -ENOMEM &&
 			   count_preserved().pages == preserved) {
 			failed++;

@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "scenario.h"
@@ -30,11 +31,32 @@ static const struct memfile forgotten = {
 	.name = "forgotten", .token = 5, .size = MIB(1),
 };
 
+/*
+ * What was retrieved or finished in spite of a failed allocation can't be again:
+ * the next allocation fails for another copy of the session.
+ */
+#define COPIES	24
+
 static int device, session;
+static int sessions[COPIES];
 
 /* What a call is about: its functions get no argument. */
 static const struct memfile *file;
-static int file_fd;
+static int file_fd, copy;
+
+static const char *copy_name(void)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "vm-%d", copy);
+	return name;
+}
+
+static void next_copy(void)
+{
+	copy++;
+	require(copy < COPIES, "there are more than %d copies", copy);
+}
 
 static void undo_fd(int fd)
 {
@@ -89,26 +111,79 @@ static void before_kexec(void)
 	close(session);
 	check(count_preserved().pages == preserved,
 	      "%llu pages preserved, as before", count_preserved().pages);
-	session = require_fd(create_session(), "create session");
-	memfiles_preserve(session, files, ARRAY_SIZE(files));
-	memfiles_preserve(session, &forgotten, 1);
+	for (copy = 0; copy < COPIES; copy++) {
+		session = require_fd(luo_create(device, copy_name()),
+				     "create %s", copy_name());
+		memfiles_preserve(session, files, ARRAY_SIZE(files));
+		memfiles_preserve(session, &forgotten, 1);
+	}
 	carry_number(session, NUMBER, held);
 	fail_kexec_allocations();
 }
 
 static int retrieve_session(void)
 {
-	return luo_retrieve(device, "vm");
+	return luo_retrieve(device, copy_name());
+}
+
+static void keep_session(int result)
+{
+	sessions[copy] = result;
+	next_copy();
+}
+
+static void retrieve_sessions(void)
+{
+	copy = 0;
+	keep_session(fail_each_allocation("retrieve session", retrieve_session,
+					  keep_session));
+	for (; copy < COPIES; copy++)
+		sessions[copy] = require_fd(retrieve_session(), "retrieve %s",
+					    copy_name());
 }
 
 static int retrieve_file(void)
 {
-	return luo_retrieve_fd(session, file->token);
+	return luo_retrieve_fd(sessions[copy], file->token);
+}
+
+static void check_file(int fd)
+{
+	memfile_verify(file, fd);
+	close(fd);
+	next_copy();
+}
+
+static void retrieve_files(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		copy = 0;
+		file = &files[i];
+		check_file(fail_each_allocation(file->name, retrieve_file,
+						check_file));
+	}
 }
 
 static int finish_session(void)
 {
-	return luo_finish(session);
+	return luo_finish(sessions[copy]);
+}
+
+static void close_session(int result)
+{
+	(void)result;
+	close(sessions[copy]);
+	next_copy();
+}
+
+static void finish_sessions(void)
+{
+	copy = 0;
+	close_session(fail_each_allocation("finish", finish_session,
+					   close_session));
+	for (; copy < COPIES; copy++)
+		check_result(luo_finish(sessions[copy]), 0, "finish %s",
+			     copy_name());
 }
 
 static void after_kexec(void)
@@ -118,18 +193,10 @@ static void after_kexec(void)
 	faults_init();
 	device = fail_each_allocation("open /dev/liveupdate", luo_device,
 				      undo_fd);
-	session = fail_each_allocation("retrieve session", retrieve_session,
-				       NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		int fd;
-
-		file = &files[i];
-		fd = fail_each_allocation(file->name, retrieve_file, undo_fd);
-		memfile_verify(file, fd);
-		close(fd);
-	}
-	held = carried_number(session, NUMBER);
-	fail_each_allocation("finish", finish_session, NULL);
+	retrieve_sessions();
+	retrieve_files();
+	held = carried_number(sessions[COPIES - 1], NUMBER);
+	finish_sessions();
 	if (!check(memory_report("held") == held,
 		   "nothing of the last kernel is held any more"))
 		note("%llu pages, %llu after a kexec of nothing",
