@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# test.sh [LAYER...]: runs the test layers named, or scripts, tools, static,
-# memblock, userspace, kunit, vm, damage, series and base-selftests. vm-debug and
-# series-check take too long to be among them. ARCH=arm64 in the environment for
-# another machine.
+# test.sh [LAYER...]: runs the test layers named, or all but vm-debug and
+# series-check, which take too long. With ARCH=arm64 in the environment these are
+# the layers that run our kernel, on that machine.
 #
 # Each layer leaves one TAP or KTAP file in build/results. A layer that fails
 # does not keep the next from running. The last line is the sum of all.
@@ -72,7 +71,12 @@ series_checks()
 	"$top/scripts/series-check.sh" >"$results/series-check.tap"
 }
 
-wanted=${*:-scripts tools static memblock userspace kunit vm damage series base-selftests}
+case $arch in
+arm64)	default="kunit vm vm-64k base-selftests" ;;
+*)	default="scripts tools static memblock userspace kunit vm damage series \
+		base-selftests kunit-debug checkers arm64" ;;
+esac
+wanted=${*:-$default}
 need python3 python3
 lock test
 mkdir -p "$results"
@@ -85,6 +89,7 @@ layer memblock memblock.tap memblock_simulator
 layer userspace userspace.tap userspace_tests
 layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
+layer vm-64k "vm-64k-$arch.tap" "$selftests/run.py" --arch "$arch" --config 64k
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
 layer damage "damage-$arch.tap" \
@@ -92,5 +97,11 @@ layer damage "damage-$arch.tap" \
 layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
 layer base-selftests base-selftests.tap "$top/scripts/run-base.py" --arch "$arch"
+
+layer kunit-debug "kunit-debug-$arch.tap" "$top/scripts/kunit.sh" "$arch" debug
+layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
+	--config debug --results "checkers-$arch" memfd unpreserve
+layer arm64 arm64.tap "$selftests/run.py" --arch arm64 --results arm64 \
+	memfd sessions image_load
 
 "$top/scripts/tapsum.py" total "$results/totals"

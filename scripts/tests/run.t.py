@@ -37,6 +37,12 @@ LOGS = [
     ("panic", FIRST + "[ 0.1] Kernel panic - not syncing: x\n" + SECOND, False),
     ("arm64 trace", FIRST + "[ 0.1] Call trace:\n" + SECOND, False),
     ("expected warning", FIRST + "WARNING: expected\n" + SECOND, True),
+    ("a race elsewhere",
+     FIRST + "BUG: KCSAN: data-race in do_a / kthread\n" + SECOND, True),
+    ("a race with KHO",
+     FIRST + "BUG: KCSAN: data-race in do_a / kho_b\n" + SECOND, False),
+    ("a race of LUO alone",
+     FIRST + "BUG: KCSAN: data-race in luo_a+0x1/0x2\n" + SECOND, False),
     ("the guest's own words", FIRST + SECOND.replace("ok 1 b", "ok 1 WARNING"),
      True),
     ("time stamps", "".join("[    1.234567] " + line + "\n" for line in
@@ -53,7 +59,8 @@ def passes(log):
     with tempfile.NamedTemporaryFile("w+") as file:
         file.write(log)
         file.flush()
-        trouble = khotest.problems(file.name, ["WARNING: expected"])
+        trouble = khotest.problems(
+            file.name, ["WARNING: expected"] + run.CONFIGS["kcsan"].log)
     return not (trouble or list(boots.failures()) or list(boots.complaints()))
 
 

@@ -117,7 +117,7 @@ class Runner:
             str(self.logs / f"{first}.log"), seed=self.args.contents,
             cmdline=f"{self.config.cmdline} {scenario.cmdline}",
             arguments=f"boots={count + 1} number={first} step={step}",
-            memory=f"{vm.kib(scenario.memory) * self.config.memory}K",
+            memory=self.config.memory_for(scenario),
             smp=scenario.smp,
             deadline=(600 + 10 * count) * self.config.deadline)
 

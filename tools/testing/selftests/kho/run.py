@@ -51,25 +51,38 @@ class Config:
     results: str
     fragments: list
     memory: int = 1     # times as much
+    least: str = "0K"   # but no less
     deadline: int = 1   # times as long
     cmdline: str = ""
     log: list = dataclasses.field(default_factory=list)
+
+    def memory_for(self, scenario):
+        wanted = vm.kib(scenario.memory) * self.memory
+        return f"{max(wanted, vm.kib(self.least))}K"
 
 
 def fragments(name):
     return [str(khotest.TOP / f"scripts/configs/{name}.config")]
 
 
+# A processor of an emulated machine may wait for one of the host for long.
+PATIENT = "rcupdate.rcu_cpu_stall_timeout=200"
+
 CONFIGS = {
     "vm": Config("vm", []),
     # Of what boot allocates, shadow memory is an eighth of all: twice as much
     # for scratch, low and on each node, would leave nothing. And x86 forgets for
     # a moment that its page tables have five levels, which KASAN reports if an
-    # interrupt comes just then.
-    "debug": Config("vm-debug", fragments("debug"), memory=3, deadline=4,
-                    cmdline="page_poison=1 kho_scratch=100% no5lvl"),
+    # interrupt comes just then. It notes who allocated and freed what; slabs need
+    # not do the same.
+    "debug": Config("vm-debug", fragments("debug"), memory=3, least="1G",
+                    deadline=4, cmdline="page_poison=1 kho_scratch=100% "
+                    f"no5lvl slab_debug=FZP {PATIENT}"),
+    # arm64 only. Boot allocates page tables and the like in pages.
+    "64k": Config("vm-64k", fragments("64k"), memory=2),
     # Races in the rest of the kernel are not what is looked for.
     "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
+                    cmdline=PATIENT,
                     log=[r"KCSAN: data-race in (?!.*\b(kho|luo|liveupdate|memfd_luo)_)"]),
 }
 
@@ -236,9 +249,6 @@ class Runner:
             sys.exit(f"run.py: kernel {name}: {error}")
         return path
 
-    def memory(self, scenario):
-        return f"{vm.kib(scenario.memory) * self.config.memory}K"
-
     def machine(self, scenario, directory):
         images = {name: self.images[name] for name in scenario.kernels}
         return khotest.machine(
@@ -246,7 +256,7 @@ class Runner:
             str(self.logs / f"{scenario.name}.log"), seed=self.seed,
             cmdline=f"{self.config.cmdline} {scenario.cmdline}",
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
-            memory=self.memory(scenario),
+            memory=self.config.memory_for(scenario),
             smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
 
     def run(self, scenario):

@@ -21,7 +21,7 @@ static const struct {
 	{ "radix absent",
 	  "radix: not in the handover, this kernel reads version 1 to 1" },
 	{ "radix bytes 3", "radix: no valid version in the handover" },
-	{ "page-shift 16", "page-shift is 16 in the handover, expected 12" },
+	{ "page-shift 14", "page-shift is 14 in the handover, expected 1" },
 	{ "compatible kho-v9",
 	  "the handover is compatible with neither 'kho-v5' nor 'kho-v4'" },
 	{ "node absent", "no node 'components' in a handover of 'kho-v5'" },

@@ -9,7 +9,7 @@
  * needs cmdline: initcall_blacklist=test_kho_init crashkernel=128M
  * needs kernels: ours ours:radix=2-3 ours:vmalloc=2-3 ours:block=- ours:memblock=-
  * needs kernels: ours:luo=6-7 ours:memfd=3-4 ours:memfd=1-1 ours:memfd=-
- * needs kernels: ours:page-shift=16 ours:flags=0 ours:flags=1
+ * needs kernels: ours:page-shift=14 ours:flags=0 ours:flags=1
  */
 #include <string.h>
 #include <unistd.h>
@@ -38,8 +38,8 @@ static const struct {
 	  "memfd: 1 preserved with version 2, the image reads 1 to 1" },
 	{ "ours:memfd=-", "", false,
 	  "memfd: 1 preserved with version 2, the image has none of it" },
-	{ "ours:page-shift=16", "", false,
-	  "its pages have 2^16 bytes, expected 2^12" },
+	{ "ours:page-shift=14", "", false,
+	  "its pages have 2^14 bytes, expected 2^" },
 	{ "ours:flags=0", "kho=off", false, "it starts with KHO off" },
 	{ "ours", "kho=off", false, "it starts with KHO off" },
 	{ "ours:flags=1", "", false,

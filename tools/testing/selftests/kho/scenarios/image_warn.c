@@ -6,12 +6,12 @@
  *
  * needs memory: 1G
  * needs cmdline: initcall_blacklist=test_kho_init kho_check=warn
- * needs kernels: ours ours:radix=2-3 ours:memfd=- ours:drop ours:page-shift=16
+ * needs kernels: ours ours:radix=2-3 ours:memfd=- ours:drop ours:page-shift=14
  */
 #include "scenario.h"
 
 static const char *const kernels[] = {
-	"ours:radix=2-3", "ours:drop", "ours:page-shift=16", "ours:memfd=-",
+	"ours:radix=2-3", "ours:drop", "ours:page-shift=14", "ours:memfd=-",
 };
 
 static const struct memfile file = {
