@@ -531,8 +531,8 @@ int kho_check_next(void)
 /**
  * kho_recheck_next - may it still be started?
  *
- * For live update, once it has made sure that nothing is preserved any more:
- * something may have been since kho_check_next(). Warnings are not repeated.
+ * For live update, once it lets nobody preserve anything more: something may
+ * have been preserved since kho_check_next(). Warnings are not repeated.
  *
  * Context: as kho_check_next().
  * Return: 0 or -EPROTONOSUPPORT.
