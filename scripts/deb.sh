@@ -12,6 +12,10 @@ set -eu
 . "$top/scripts/kbuild.sh"
 
 arch=${ARCH:-x86_64}
+case ${1-} in
+'' | config) ;;
+*)	die "unknown argument: '$1', expected config or none" ;;
+esac
 case $arch in
 x86_64)	debian_arch=amd64 ;;
 arm64)	debian_arch=arm64 ;;
@@ -70,7 +74,7 @@ fetch_config
 update_config "deb-$arch" "$fragment"
 require_options "deb-$arch" "$fragment"
 say "configured: $out/.config, $(grep -c '=m$' "$out/.config") modules"
-[ "${1:-}" != config ] || exit 0
+[ "${1-}" != config ] || exit 0
 
 say "building packages; all modules of a distribution take hours"
 run_logged "packages for $arch" "deb-$arch.log" \

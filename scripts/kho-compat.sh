@@ -31,7 +31,7 @@ case ${1-} in
 test)
 	;;
 *)
-	die "unknown argument: $1"
+	die "unknown argument: '$1', expected test or none"
 	;;
 esac
 

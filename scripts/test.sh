@@ -13,6 +13,14 @@ arch=${ARCH:-x86_64}
 results=$build/results
 selftests=$top/tools/testing/selftests/kho
 
+case $arch in
+arm64)	layers='kunit vm vm-64k base-selftests'
+	more_layers='damage vm-debug' ;;
+*)	layers='scripts tools static memblock userspace kunit vm damage series
+		base-selftests kunit-debug checkers arm64'
+	more_layers='vm-debug series-check' ;;	# take too long for make test
+esac
+
 # layer NAME TAP_FILE COMMAND...
 layer()
 {
@@ -71,12 +79,13 @@ series_checks()
 	"$top/scripts/series-check.sh" >"$results/series-check.tap"
 }
 
-case $arch in
-arm64)	default="kunit vm vm-64k base-selftests" ;;
-*)	default="scripts tools static memblock userspace kunit vm damage series \
-		base-selftests kunit-debug checkers arm64" ;;
-esac
-wanted=${*:-$default}
+wanted=${*:-$layers}
+for name in $wanted; do
+	case " $(echo $layers $more_layers) " in
+	*" $name "*) ;;
+	*) die "LAYER is '$name', expected some of:" $layers $more_layers ;;
+	esac
+done
 need python3 python3
 lock test
 mkdir -p "$results"
