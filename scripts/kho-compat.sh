@@ -35,9 +35,8 @@ test)
 	;;
 esac
 
-need python3 python3 clang clang
-need "$(clang -print-runtime-dir)/libclang_rt.fuzzer-$(uname -m).a" \
-	libclang-rt-dev
+need python3 python3
+need_libfuzzer
 build_in "$out/test" CC=clang all "$out/test/fuzz-image" \
 	CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all'
 

@@ -49,6 +49,14 @@ need()
 		die "could not install$missing, see $logs/packages.log"
 }
 
+# clang, and the library of libFuzzer, which is in a package of its own
+need_libfuzzer()
+{
+	need clang clang
+	need "$(clang -print-runtime-dir)/libclang_rt.fuzzer-$(uname -m).a" \
+		libclang-rt-dev
+}
+
 # The lists of a fresh machine are empty, those of an old one stale: either
 # way the first attempt fails, and only then are they fetched.
 install_packages()

@@ -192,9 +192,7 @@ mode=$1
 shift
 
 "$top/scripts/tree.sh"
-need clang clang
-need "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a" \
-	libclang-rt-dev
+need_libfuzzer
 lock userspace
 failures=0
 
