@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Puts a pristine Linux 7.3.y source tree into build/base and its release into
-# build/base.version. It comes from Debian's linux-source-7.3 through a private
-# apt state, so neither root nor a change to the system's sources is needed, or
-# as a copy of KERNEL_SRC. Once there it is kept, until KERNEL_SRC names another
+# build/base.version. It comes from Debian's linux-source-7.3, see apt.sh, or as a
+# copy of KERNEL_SRC. Once there it is kept, until KERNEL_SRC names another
 # directory or build/base.source is deleted.
 set -eu
 . "$(dirname "$0")/lib.sh"

@@ -8,9 +8,10 @@ kernel/liveupdate/tests/kho_damage.c, which makes them. One machine kexecs from
 number to number; where it does not survive one, another goes on with the next.
 
 The numbers from 0 on aim at each field in turn, all others are seeds of random
-damages. Writes build/results/damage-ARCH.tap (damage-debug-ARCH.tap), a test for
-each number, and to a directory of that name the consoles. The last lines
-tell how many damages there were to which structure, and what became of it:
+damages. Writes build/results/damage-ARCH.tap, with --config NAME
+damage-NAME-ARCH.tap, a test for each number, and to a directory of that name the
+consoles. The last lines tell how many damages there were to which structure, and
+what became of it:
 
     unharmed   all was retrieved and is what it was
     refused    something could not be retrieved, and whoever asked was told

@@ -22,8 +22,9 @@ In a kernel tree "make headers" and "make", with the options in the file config
 beside this, come first. "stock" is a kernel of Linux 7.3 there, without this
 series, and --stock IMAGE; scenarios that want it are skipped without.
 
-Writes build/results/vm-ARCH.tap (vm-debug-ARCH.tap), and to a directory of that
-name the kernel log of each scenario. Exit status 1 if one failed.
+Writes build/results/vm-ARCH.tap, with --config NAME vm-NAME-ARCH.tap, and to a
+directory of that name the kernel log of each scenario. Exit status 1 if one
+failed.
 """
 import argparse
 import concurrent.futures
@@ -314,7 +315,7 @@ def arguments():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--results", metavar="NAME",
                         help="of the files in build/results; the default is "
-                        "vm-ARCH")
+                        "vm-ARCH or vm-CONFIG-ARCH")
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
     return parser.parse_args()
 
