@@ -198,8 +198,6 @@ typedef unsigned long cycles_t;
 #define atomic_long_set(v, n)	((v)->counter = (n))
 #define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
-#define atomic_long_inc(v)	((v)->counter++)
-#define atomic_long_dec(v)	((v)->counter--)
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)
 #define try_cmpxchg(ptr, old, new)					\
