@@ -4,7 +4,8 @@
  *
  * Owns the list of chunks that says which pages back an area, and the mapping
  * of those pages in the next kernel. The pages and chunks themselves are
- * preserved and restored by the core, through its public functions.
+ * preserved and restored by the core, through its public functions and, for
+ * pages that have been checked already, kho_restore_range().
  *
  * The layout is in linux/kho/abi/vmalloc.h.
  */
