@@ -7,8 +7,8 @@
  * preserve - "SEED PAGES": allocates pieces of random sizes on random nodes,
  *	PAGES pages in all, preserves some and frees the others. What is left
  *	between them is as scattered as SEED has it. May be repeated.
- * map - "0xPHYS", the root of the map of preserved memory that the next kernel
- *	will get: its nodes are noted for that kernel when kexec comes.
+ * map - "PHYS", in hexadecimal, the root of the map of preserved memory that the
+ *	next kernel will get: its nodes are noted for that kernel when kexec comes.
  * grab - "SEED": takes every page that the page allocator has, writes over
  *	all of them, and gives them back after they have been read again.
  * restore - anything: restores, verifies and frees what "preserve" of the
