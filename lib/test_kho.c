@@ -9,8 +9,9 @@
  * preserves nothing. In a series of kexecs every other boot therefore verifies.
  *
  * This file owns the pieces and the layout of the subtree. It uses KHO only
- * through the functions that every subsystem has, and knows nothing of how KHO
- * or its components store what they are given.
+ * through the functions that every subsystem has. Of how components store what
+ * they are given it knows how much a chunk and a block hold, for pieces that
+ * just fit and pieces that do not.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

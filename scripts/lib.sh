@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 #
 # Sourced by the other scripts: paths, messages, missing tools, locks and
-# long commands. Knows nothing of kernels.
+# long commands. What is built, and how, is the business of those scripts; only
+# how far make has come is read in its log here.
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=$top/build
