@@ -22,7 +22,9 @@ What is measured:
 
 Prints a table with the ratio to stock and says which of the targets are met;
 writes bench.csv and boot-cost.svg to build/results/, and console logs to
-build/results/bench/. Exit status 1 if a machine failed or a target is missed.
+build/results/bench/. Only the former has the cold boots themselves (cold_boot,
+cold_init) and the runs of preserved pages that follow one another (runs). Exit
+status 1 if a machine failed or a target is missed.
 """
 import argparse
 import collections

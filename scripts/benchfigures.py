@@ -226,7 +226,9 @@ def doublings(results):
 
 
 def targets(results):
-    """The targets of design.md, section 9."""
+    """What our kernel has to reach: about a 2000th and a 100th of what stock
+    costs, time in proportion to the fragments, a third of stock where many
+    folios are passed at once, and nothing that is worse than stock."""
     yield Target("boot cost of 65,536 fragmented pages, G",
                  get(results, plain(65536, True), "ours", "boot"), 0.05)
     yield Target("boot cost of 262,144 contiguous pages, G",
