@@ -2,8 +2,8 @@
 /*
  * The kernel as the files under test see it.
  *
- * Every header that they include and that tools/include does not have is this
- * one, see STUBS in the Makefile; their own headers, memblock.h and cleanup.h
+ * Every header that they include is this one, unless that of tools/include will
+ * do, see STUBS in the Makefile; their own headers, memblock.h and cleanup.h
  * are the kernel's. What is declared here is implemented in sim/, as far as
  * KHO and memblock notice; what they call for others' sake does nothing.
  */
