@@ -161,8 +161,8 @@ def tables(results):
         yield from aligned(list(table_rows(results, selected, METRICS[kind])))
 
 
-def slower(case, metric, stock, ours):
-    """Whether ours is: stock and ours are all values of a case."""
+def slower(metric, stock, ours):
+    """Whether ours is: stock and ours are all values of one case."""
     allowed = TOLERANCE * max(stock[metric], 0)
     if metric in BOOT:
         allowed = max(allowed, BOOT_RESOLUTION)
@@ -184,7 +184,7 @@ def all_slower(results):
                   f"{number(metric, stock[metric])}: {case.label()}"
                   for metric in METRICS[case.kind]
                   if metric in stock and metric in ours
-                  and slower(case, metric, stock, ours)]
+                  and slower(metric, stock, ours)]
     return found
 
 

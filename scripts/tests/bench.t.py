@@ -81,7 +81,7 @@ def memfd_values(boot=0.1, preserve=1000.0, metadata=9.0):
 
 
 def is_slower(metric, stock, ours):
-    return figures.slower(CASE, metric, memfd_values(**{metric: stock}),
+    return figures.slower(metric, memfd_values(**{metric: stock}),
                           memfd_values(**{metric: ours}))
 
 
