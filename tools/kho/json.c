@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <stddef.h>
+/* JSON on standard output, see json.h */
 #include <stdio.h>
 
 #include "json.h"
