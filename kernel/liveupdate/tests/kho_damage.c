@@ -5,9 +5,10 @@
  * asks for it by files in kho_damage/ of debugfs:
  *
  * plan - "NUMBER" decides on the damages; reading it tells them, one
- *	"SESSION STRUCTURE" a line. The same number leads to the same plan in
- *	every kernel, so that the next one knows what was done to it.
- * arm - anything: the plan is carried out when kexec comes.
+ *	"SESSION STRUCTURE" a line, where SESSION is a number, or -1 for what many
+ *	depend on. The same number leads to the same plan in every kernel, so that
+ *	the next one knows what was done to it.
+ * arm - any number: the plan is carried out when kexec comes.
  * scratch - "1" and "0": images that are loaded in between get a damaged list of
  *	scratch areas, if that is the plan. It is part of the image, and the image
  *	is checked by its sum before it starts.
