@@ -16,8 +16,8 @@ selftests=$top/tools/testing/selftests/kho
 case $arch in
 arm64)	layers='kunit vm vm-64k base-selftests'
 	more_layers='damage vm-debug' ;;
-*)	layers='scripts tools static memblock userspace kunit vm damage series
-		base-selftests kunit-debug checkers arm64'
+*)	layers='scripts tools static memblock userspace kunit vm damage series'
+	layers="$layers base-selftests kunit-debug checkers arm64"
 	more_layers='vm-debug series-check' ;;	# take too long for make test
 esac
 
@@ -81,9 +81,9 @@ series_checks()
 
 wanted=${*:-$layers}
 for name in $wanted; do
-	case " $(echo $layers $more_layers) " in
+	case " $layers $more_layers " in
 	*" $name "*) ;;
-	*) die "LAYER is '$name', expected some of:" $layers $more_layers ;;
+	*) die "LAYER is '$name', expected some of: $layers $more_layers" ;;
 	esac
 done
 need python3 python3
