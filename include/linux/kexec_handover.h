@@ -73,7 +73,7 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 void *kho_alloc_preserve(size_t size);
 void kho_unpreserve_free(void *mem);
 void kho_restore_free(void *mem);
-void kho_restore_free_batch(struct kho_restore_batch *batch, void *mem);
+bool kho_restore_free_batch(struct kho_restore_batch *batch, void *mem);
 
 int kho_add_subtree(const char *name, void *blob, size_t size);
 void kho_remove_subtree(void *blob);
@@ -185,8 +185,12 @@ static inline void *kho_alloc_preserve(size_t size)
 
 static inline void kho_unpreserve_free(void *mem) { }
 static inline void kho_restore_free(void *mem) { }
-static inline void kho_restore_free_batch(struct kho_restore_batch *batch,
-					  void *mem) { }
+
+static inline bool kho_restore_free_batch(struct kho_restore_batch *batch,
+					  void *mem)
+{
+	return false;
+}
 
 static inline int kho_add_subtree(const char *name, void *blob, size_t size)
 {

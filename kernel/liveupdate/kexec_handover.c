@@ -738,13 +738,16 @@ EXPORT_SYMBOL_GPL(kho_restore_pages);
  * @mem: what kho_restore_free() could free, not %NULL.
  *
  * Context: as kho_preserved_order().
+ * Return: whether it was there to be freed. What was read from it before was then
+ * what the previous kernel wrote.
  */
-void kho_restore_free_batch(struct kho_restore_batch *batch, void *mem)
+bool kho_restore_free_batch(struct kho_restore_batch *batch, void *mem)
 {
 	struct folio *folio = kho_restore_folio_batch(batch, virt_to_phys(mem));
 
 	if (folio)
 		folio_put(folio);
+	return folio;
 }
 EXPORT_SYMBOL_GPL(kho_restore_free_batch);
 
@@ -1116,7 +1119,8 @@ static void __init kho_read_metadata(void)
 
 	kho_in.kexec_count = md->kexec_count;
 	strscpy(release, md->previous_release, sizeof(release));
-	pr_info("exec from: %s (count %u)\n", release, kho_in.kexec_count);
+	pr_info("exec from: %*pE (count %u)\n", (int)strlen(release), release,
+		kho_in.kexec_count);
 }
 
 static struct kho_kexec_metadata * __init kho_write_metadata(void)

@@ -239,7 +239,8 @@ static const struct kho_region *__init kho_find_region(unsigned long pfn)
 
 	last.nid = memblock_search_pfn_nid(pfn, &start, &last.end);
 	last.pfn = pfn;
-	if (last.nid < 0)
+	/* What firmware keeps is a region of its own */
+	if (last.nid < 0 || !memblock_is_map_memory(PFN_PHYS(pfn)))
 		last.end = 0;
 
 	return pfn < last.end ? &last : NULL;
@@ -272,8 +273,7 @@ static bool __init kho_run_in_memory(const struct kho_run *run)
  */
 bool __init kho_in_memory(phys_addr_t phys)
 {
-	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys)) &&
-	       memblock_is_map_memory(phys);
+	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
 /* Is all of a run in memory that nothing has been reserved in? */
@@ -297,10 +297,17 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
 
 static unsigned long __init kho_count_reserved(const struct kho_run *run)
 {
-	unsigned long nr = 0;
+	unsigned long nr = 0, pfn = run->pfn;
+	phys_addr_t start, end;
+	u64 i;
 
-	for (unsigned long pfn = run->pfn; pfn < run->end; pfn++)
-		nr += memblock_is_reserved(PFN_PHYS(pfn));
+	/* Two regions may have parts of the same page */
+	for_each_reserved_mem_range(i, &start, &end) {
+		unsigned long from = clamp(PFN_DOWN(start), pfn, run->end);
+
+		pfn = clamp(PFN_UP(end), pfn, run->end);
+		nr += pfn - from;
+	}
 
 	return nr;
 }

@@ -21,6 +21,7 @@
 #include <linux/kho/compat.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -184,12 +185,19 @@ static bool kho_vmalloc_valid(const struct kho_vmalloc *p)
 }
 
 /*
- * Count the pages that the chunk at @phys names, without touching them.
- * Returns a negative error if the chunk or anything in it is not what the
- * previous kernel preserved, or if there are more than @max pages.
+ * A list is read for long before its chunks are claimed. If two areas name the
+ * same chunks, the second one has to find them gone.
  */
-static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
-				    unsigned long max)
+static DEFINE_MUTEX(kho_vmalloc_lock);
+
+/*
+ * Count the pages that the chunk at @phys names, without touching them, and store
+ * them to @pages unless that is NULL. Returns a negative error if the chunk or
+ * anything in it is not what the previous kernel preserved, or if there are more
+ * than @max pages.
+ */
+static long kho_vmalloc_read_chunk(phys_addr_t phys, unsigned int order,
+				   unsigned long max, struct page **pages)
 {
 	struct kho_vmalloc_chunk *chunk;
 	unsigned long nr = 0;
@@ -201,7 +209,7 @@ static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
 
 	chunk = phys_to_virt(phys);
 	for (int i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
-		phys_addr_t block = chunk->phys[i];
+		phys_addr_t block = READ_ONCE(chunk->phys[i]);
 
 		if (kho_preserved_order(block) != order) {
 			pr_warn("block at %pa is not a preserved range of order %u\n",
@@ -214,6 +222,8 @@ static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
 				&phys);
 			return -EINVAL;
 		}
+		for (unsigned long j = 0; pages && j < 1UL << order; j++)
+			*pages++ = phys_to_page(block) + j;
 	}
 
 	/* Only the last chunk may be empty */
@@ -230,14 +240,15 @@ static long kho_vmalloc_check_chunk(phys_addr_t phys, unsigned int order,
  * the list. So one chunk is remembered, a later one each time that the number
  * of chunks has doubled: in a circle it comes back.
  */
-static bool kho_vmalloc_chunks_valid(const struct kho_vmalloc *p)
+static bool kho_vmalloc_read(const struct kho_vmalloc *p, struct page **pages)
 {
 	phys_addr_t phys = p->first.phys, remembered = 0;
 	unsigned long total = 0, chunks = 0;
 
 	while (phys) {
-		long nr = kho_vmalloc_check_chunk(phys, p->order,
-						  p->total_pages - total);
+		long nr = kho_vmalloc_read_chunk(phys, p->order,
+						 p->total_pages - total,
+						 pages ? pages + total : NULL);
 
 		if (nr < 0)
 			return false;
@@ -259,22 +270,6 @@ static bool kho_vmalloc_chunks_valid(const struct kho_vmalloc *p)
 	}
 
 	return true;
-}
-
-/* The chunks have been checked: what they name fills @pages exactly */
-static void kho_vmalloc_fill_pages(const struct kho_vmalloc *p,
-				   struct page **pages)
-{
-	struct kho_vmalloc_chunk *chunk = KHOSER_LOAD_PTR(p->first);
-
-	for (; chunk; chunk = KHOSER_LOAD_PTR(chunk->hdr.next)) {
-		for (int i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
-			struct page *page = phys_to_page(chunk->phys[i]);
-
-			for (unsigned long j = 0; j < 1UL << p->order; j++)
-				*pages++ = page + j;
-		}
-	}
 }
 
 static struct vm_struct *kho_vmalloc_map(const struct kho_vmalloc *p,
@@ -334,7 +329,9 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p,
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
-		kho_restore_free_batch(batch, chunk);
+		/* Who else got it may have written to it: that is no list any more */
+		if (!kho_restore_free_batch(batch, chunk))
+			break;
 	}
 }
 
@@ -347,14 +344,19 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 	struct page **pages __free(kvfree) = NULL;
 	struct vm_struct *area;
 
-	if (!kho_vmalloc_chunks_valid(preservation))
+	guard(mutex)(&kho_vmalloc_lock);
+
+	if (!kho_vmalloc_read(preservation, NULL))
 		return ERR_PTR(-EINVAL);
 
 	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
 			       GFP_KERNEL);
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
-	kho_vmalloc_fill_pages(preservation, pages);
+
+	/* Pages of a chunk may be those of a file, too, that is in use by now */
+	if (!kho_vmalloc_read(preservation, pages))
+		return ERR_PTR(-EINVAL);
 
 	area = kho_vmalloc_map(preservation, pages, caller);
 	if (!area)
@@ -394,14 +396,14 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
  */
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 {
+	const struct kho_vmalloc area = *preservation;
 	struct kho_restore_batch batch = {};
 	void *mem;
 
-	if (!kho_vmalloc_valid(preservation))
+	if (!kho_vmalloc_valid(&area))
 		return NULL;
 
-	mem = kho_vmalloc_restore(preservation, &batch,
-				  __builtin_return_address(0));
+	mem = kho_vmalloc_restore(&area, &batch, __builtin_return_address(0));
 	kho_restore_batch_end(&batch);
 	return IS_ERR(mem) ? NULL : mem;
 }
@@ -426,25 +428,26 @@ EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
 void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 				size_t size, struct kho_restore_batch *batch)
 {
+	const struct kho_vmalloc area = *preservation;
 	struct kho_restore_batch own = {};
 	u64 bytes, pages;
 	void *mem;
 
-	if (!kho_vmalloc_valid(preservation))
+	if (!kho_vmalloc_valid(&area))
 		return ERR_PTR(-EINVAL);
 
 	if (check_mul_overflow(nr, (u64)size, &bytes))
 		bytes = U64_MAX;
 	/* An area of larger blocks is rounded up to a whole one */
 	pages = round_up(bytes / PAGE_SIZE + !!offset_in_page(bytes),
-			 1ULL << preservation->order);
-	if (pages != preservation->total_pages) {
+			 1ULL << area.order);
+	if (pages != area.total_pages) {
 		pr_warn("area has %u pages, %llu elements of %zu bytes need %llu\n",
-			preservation->total_pages, nr, size, pages);
+			area.total_pages, nr, size, pages);
 		return ERR_PTR(-EINVAL);
 	}
 
-	mem = kho_vmalloc_restore(preservation, batch ?: &own,
+	mem = kho_vmalloc_restore(&area, batch ?: &own,
 				  __builtin_return_address(0));
 	if (!batch)
 		kho_restore_batch_end(&own);

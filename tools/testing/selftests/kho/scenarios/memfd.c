@@ -2,7 +2,9 @@
 /*
  * Contents, size, file position, seals and holes of memfds arrive, of ordinary
  * and of huge pages, even when the new kernel has written over every page that
- * it believes is free before they are retrieved.
+ * it believes is free before they are retrieved, and was told to test memory.
+ *
+ * needs cmdline: memtest=1
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -104,6 +106,8 @@ static void after_kexec(void)
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
 	int session;
 
+	check(kmsg_has("early_memtest: not after a kexec handover"),
+	      "memory is not tested after a handover");
 	use_free_memory();
 	session = require_fd(luo_retrieve(device, "memfd"), "retrieve session");
 	memfiles_retrieve(session, files, ARRAY_SIZE(files));
