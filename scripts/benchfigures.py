@@ -65,10 +65,10 @@ class Case:
                 f"pages {'all at once' if self.eager else 'deferred'}")
 
     def files(self):
-        """The cost of a small file depends on chance, such as the state of an
-        allocator: it is the median of some."""
+        """The cost of a small file, and of freeing one, depends on chance, such
+        as the state of an allocator: it is the median of some."""
         few = self.folios <= 64 and self.file_size() <= 16 << 20
-        return 9 if few and self.kind == "file" else 1
+        return 9 if few or self.kind == "left" else 1
 
     def file_size(self):
         return self.folios << (21 if self.huge else 12)

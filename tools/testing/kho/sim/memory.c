@@ -297,9 +297,22 @@ void init_cma_reserved_pageblock(struct page *page)
 	pages_hand_over(pfn, pfn + pageblock_nr_pages);
 }
 
+static void (*meanwhile)(void);
+
 static bool allocation_fails(void)
 {
+	void (*other)(void) = meanwhile;
+
+	meanwhile = NULL;
+	if (other)
+		other();
 	return fail_in && !--fail_in;
+}
+
+/* What somebody else does while the next allocation waits for memory */
+void sim_meanwhile(void (*other)(void))
+{
+	meanwhile = other;
 }
 
 /* Let the @nr-th allocation of pages or objects from now on fail, 0 for none */

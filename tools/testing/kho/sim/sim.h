@@ -55,6 +55,7 @@ void sim_log_clear(void);
 unsigned int sim_warnings(void);
 
 void sim_fail_allocation(unsigned int nr);
+void sim_meanwhile(void (*other)(void));
 unsigned long sim_objects(void);
 unsigned long sim_pages(enum sim_page_state state);
 long sim_managed_pages(void);

@@ -322,6 +322,26 @@ TEST(files_of_another_session)
 	expect_kept(linked);
 }
 
+/* Its block goes with the session */
+TEST(files_are_none)
+{
+	struct left left = previous();
+	u64 files = left.session[0].file_set_ser.files;
+	u64 memfd = left.memfd[0].data;
+	int session;
+
+	((struct kho_block_header_ser *)phys_to_virt(files))->count = 0;
+	left.session[0].file_set_ser.count = 0;
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	CHECK(session >= 0);
+	sim_close(session);
+	CHECK_EQ(-ENOENT, kho_preserved_order(files));
+	expect_linked(NR_LINKED);
+	expect_work_goes_on();
+	expect_kept(memfd);
+}
+
 TEST(number_of_files)
 {
 	struct left left = previous();

@@ -144,6 +144,24 @@ TEST(range_with_a_border_in_it)
 	expect_restored(middle);
 }
 
+/* There is memory, but not for the kernel: it cannot be read */
+static void keep_for_firmware(void)
+{
+	memblock_mark_nomap(middle, 4 * PAGE_SIZE);
+}
+
+TEST(range_that_firmware_keeps)
+{
+	sim_boot(NULL);
+	middle = preserve(2);
+	handover = sim_kexec();
+
+	boot_with(keep_for_firmware);
+	CHECK(sim_logged("preserved memory map has a bad range"));
+	CHECK(!is_kho_boot());
+	CHECK_EQ(-ENOENT, kho_preserved_order(middle));
+}
+
 static u64 *table_at(u64 phys)
 {
 	return phys_to_virt(phys);

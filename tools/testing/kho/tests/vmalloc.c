@@ -241,3 +241,28 @@ TEST(typed_array)
 	holder.array.area.order = 0;
 	expect_area(kho_restore_vmalloc_array(&holder.array, 200, NULL), 3);
 }
+
+static phys_addr_t shared;
+
+static void write_to_shared(void)
+{
+	struct page *page = kho_restore_pages(shared, 1);
+
+	if (CHECK(page))
+		memset(page_address(page), 0xff, PAGE_SIZE);
+}
+
+/* Whose page a chunk is, too, gets it between the first look at it and the last */
+TEST(chunk_is_taken_meanwhile)
+{
+	struct kho_vmalloc kv;
+	phys_addr_t first;
+
+	incoming(&kv, 600, 0);
+	shared = kv.first.phys;
+	first = chunk_at(shared)->phys[0];
+	sim_meanwhile(write_to_shared);
+	CHECK(!kho_restore_vmalloc(&kv));
+	CHECK(sim_logged("is not a preserved page"));
+	CHECK_EQ(0, kho_preserved_order(first));
+}

@@ -18,7 +18,6 @@
 
 #include "scenario.h"
 
-#define SESSION		"bench"
 #define MAX_FILES	16
 
 /* Below this the layout cannot be told from that of what else is preserved */
@@ -108,6 +107,15 @@ static __u64 start(void)
 static void report_cost(const char *name, __u64 started)
 {
 	note("bench %s=%llu", name, now(CLOCK_MONOTONIC) - started);
+}
+
+/* Files that are retrieved are all in the first one. */
+static const char *session_name(int number)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "bench-%d", number);
+	return name;
 }
 
 static int create(void)
@@ -220,17 +228,20 @@ static void preserve(int session, int fd, __u64 token)
 
 static void before_kexec(void)
 {
-	int device, session, fds[MAX_FILES];
+	int device, session = -1, fds[MAX_FILES];
 
 	read_parameters();
 	check_clock();
 	set_policy();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
-	session = require_fd(luo_create(device, SESSION), "create session");
 	for (int i = 0; i < bench.files; i++)
 		fds[i] = create_filled();
-	for (int i = 0; i < bench.files; i++)
+	for (int i = 0; i < bench.files; i++) {
+		if (!i || !bench.retrieve)
+			session = require_fd(luo_create(device, session_name(i)),
+					     "create session");
 		preserve(session, fds[i], i);
+	}
 	report_preserved();
 }
 
@@ -256,22 +267,33 @@ static void time_retrieve(int session, __u64 token)
 	verify(fd);
 }
 
+static void time_finish(int session, const char *name)
+{
+	__u64 started = start();
+	int ret = luo_finish(session);
+
+	report_cost(name, started);
+	check_result(ret, 0, "finish");
+}
+
 static void after_kexec(void)
 {
-	int device, session, ret;
-	__u64 started;
+	int device, session = -1;
 
 	read_parameters();
 	check_clock();
 	device = require_fd(luo_device(), "open /dev/liveupdate");
-	session = require_fd(luo_retrieve(device, SESSION), "retrieve session");
-	for (int i = 0; bench.retrieve && i < bench.files; i++)
-		time_retrieve(session, i);
-
-	started = start();
-	ret = luo_finish(session);
-	report_cost(bench.retrieve ? "finish" : "discard", started);
-	check_result(ret, 0, "finish");
+	for (int i = 0; i < bench.files; i++) {
+		if (!i || !bench.retrieve)
+			session = require_fd(luo_retrieve(device, session_name(i)),
+					     "retrieve session");
+		if (bench.retrieve)
+			time_retrieve(session, i);
+		else
+			time_finish(session, "discard");
+	}
+	if (bench.retrieve)
+		time_finish(session, "finish");
 }
 
 SCENARIO(bench_memfd, { before_kexec }, { after_kexec });
