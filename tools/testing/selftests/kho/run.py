@@ -74,11 +74,10 @@ CONFIGS = {
     # Of what boot allocates, shadow memory is an eighth of all: twice as much
     # for scratch, low and on each node, would leave nothing. And x86 forgets for
     # a moment that its page tables have five levels, which KASAN reports if an
-    # interrupt comes just then. It notes who allocated and freed what; slabs need
-    # not do the same.
+    # interrupt comes just then.
     "debug": Config("vm-debug", fragments("debug"), memory=3, least="1G",
                     deadline=4, cmdline="page_poison=1 kho_scratch=100% "
-                    f"no5lvl slab_debug=FZP {PATIENT}"),
+                    f"no5lvl {PATIENT}"),
     # arm64 only. Boot allocates page tables and the like in pages.
     "64k": Config("vm-64k", fragments("64k"), memory=2),
     # Races in the rest of the kernel are not what is looked for.
