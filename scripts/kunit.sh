@@ -65,7 +65,6 @@ write_qemu_wrapper()
 	chmod +x "$out/bin/$qemu"
 }
 
-# What kunit.py configures has KHO on and room for all messages by itself.
 build_kernel()
 {
 	if [ "$name" != "kunit-$arch" ]; then
@@ -91,8 +90,8 @@ write_qemu_wrapper
 
 say "running the suites on $arch, console in $console"
 status=0
-kunit_kernel exec --timeout 600 --kernel_args kho=on --kernel_args log_buf_len=4M \
-	>"$logs/$name-run.log" 2>&1 || status=1
+kunit_kernel exec --timeout 600 --kernel_args kho=on --kernel_args kho_scratch=100% \
+	--kernel_args log_buf_len=4M >"$logs/$name-run.log" 2>&1 || status=1
 mkdir -p "$build/results"
 kunit parse --raw_output "$console" >"$tap"
 

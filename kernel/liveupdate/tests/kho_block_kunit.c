@@ -70,8 +70,7 @@ static int block_test_init(struct kunit *test)
 {
 	struct block_test *bt;
 
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	kho_kunit_needs_kho(test);
 
 	bt = kunit_kzalloc(test, sizeof(*bt), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, bt);

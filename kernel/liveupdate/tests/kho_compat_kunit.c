@@ -21,6 +21,7 @@
 #include <linux/vmalloc.h>
 
 #include "../kexec_handover_internal.h"
+#include "kho_kunit.h"
 
 #define V5	"kho-v5"
 #define V4	"kho-v4"
@@ -858,6 +859,7 @@ static void errors_of_statuses(struct kunit *test)
 	};
 	struct kho_component c = { .name = "any", .version = 1 };
 
+	kho_kunit_needs_kho(test);
 	kunit_activate_static_stub(test, is_kho_boot, handover_stub);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {

@@ -19,8 +19,7 @@
 
 static int core_test_init(struct kunit *test)
 {
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	kho_kunit_needs_kho(test);
 
 	test->priv = kho_kunit_forgery_init(test, 64);
 	return 0;

@@ -675,8 +675,7 @@ static void statement_test(struct kunit *test)
 
 static int doc_examples_init(struct kunit *test)
 {
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	kho_kunit_needs_kho(test);
 	if (is_kho_boot())
 		kunit_skip(test, "there is a handover, the tests expect none");
 

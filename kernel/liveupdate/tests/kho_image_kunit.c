@@ -22,6 +22,7 @@
 #include <linux/vmalloc.h>
 
 #include "../kexec_handover_internal.h"
+#include "kho_kunit.h"
 
 /* The note of this kernel */
 
@@ -650,9 +651,11 @@ static void vmalloc_is_counted(struct kunit *test)
 	long before = kho_component_users(&kho_vmalloc_component);
 	long tree = kho_component_users(&kho_radix_component);
 	void *blob = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
-	void *area = vzalloc(PAGE_SIZE);
 	struct kho_vmalloc descriptor;
+	void *area;
 
+	kho_kunit_needs_kho(test);
+	area = vzalloc(PAGE_SIZE);
 	KUNIT_ASSERT_NOT_NULL(test, blob);
 	KUNIT_ASSERT_NOT_NULL(test, area);
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, vfree_action, area));
@@ -673,6 +676,7 @@ static void sets_with_blocks_are_counted(struct kunit *test)
 	long before = kho_component_users(&kho_block_component);
 	struct kho_block_set one, other;
 
+	kho_kunit_needs_kho(test);
 	kho_block_set_init(&one, PAGE_SIZE / 4);
 	kho_block_set_init(&other, PAGE_SIZE / 4);
 	KUNIT_EXPECT_EQ(test, before, kho_component_users(&kho_block_component));
@@ -695,8 +699,10 @@ static void sets_with_blocks_are_counted(struct kunit *test)
 static void subtrees_are_counted(struct kunit *test)
 {
 	long before = kho_component_users(&kho_radix_component);
-	void *blob = kho_alloc_preserve(PAGE_SIZE);
+	void *blob;
 
+	kho_kunit_needs_kho(test);
+	blob = kho_alloc_preserve(PAGE_SIZE);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(blob));
 	KUNIT_EXPECT_EQ(test, 0, kho_add_subtree("kho-image-test", blob, PAGE_SIZE));
 	KUNIT_EXPECT_EQ(test, before + 1, kho_component_users(&kho_radix_component));

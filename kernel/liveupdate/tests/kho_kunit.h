@@ -9,7 +9,14 @@
 #define _KHO_KUNIT_H
 
 #include <kunit/test.h>
+#include <linux/kexec_handover.h>
 #include <linux/mm.h>
+
+static inline void kho_kunit_needs_kho(struct kunit *test)
+{
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off");
+}
 
 /*
  * A held page carries one reference of the test's beside that of the code

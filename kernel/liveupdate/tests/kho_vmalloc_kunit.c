@@ -354,8 +354,7 @@ static void preserve_for_real(struct kunit *test)
 	void *area = owned(test, vmalloc(2 * PER_CHUNK * PAGE_SIZE));
 	struct kho_vmalloc desc;
 
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
+	kho_kunit_needs_kho(test);
 
 	kunit_warning_suppress(test) {
 		for (int round = 0; round < 3; round++) {

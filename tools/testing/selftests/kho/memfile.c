@@ -13,10 +13,7 @@
 #include "scenario.h"
 
 #define PAGE			KIB(4)
-
-/* Of 2 MiB, whatever the page table has as the next larger size */
-#define SHMEM_HUGE_PAGES	\
-	"/sys/kernel/mm/transparent_hugepage/hugepages-2048kB/shmem_enabled"
+#define SHMEM_HUGE_PAGES	"/sys/kernel/mm/transparent_hugepage/shmem_enabled"
 
 static bool in_hole(const struct hole *hole, size_t offset)
 {

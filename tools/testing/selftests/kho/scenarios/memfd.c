@@ -42,7 +42,7 @@ static const struct memfile late = {
 	.name = "late", .token = 10, .size = MIB(1), .position = 4096,
 };
 
-/* The kernel counts those of the next larger size that its page table has. */
+/* With 64 KiB pages the next larger ones have 512 MiB: none of these files. */
 static void check_huge(const char *when)
 {
 	long kib = meminfo_kib("ShmemHugePages");
