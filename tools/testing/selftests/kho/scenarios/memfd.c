@@ -106,7 +106,7 @@ static void after_kexec(void)
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
 	int session;
 
-	check(kmsg_has("early_memtest: not after a kexec handover"),
+	check(kmsg_has("memtest: not done after a kexec handover"),
 	      "memory is not tested after a handover");
 	use_free_memory();
 	session = require_fd(luo_retrieve(device, "memfd"), "retrieve session");
