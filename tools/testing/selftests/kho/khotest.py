@@ -40,7 +40,7 @@ PROBLEM = re.compile(
     r"|Call [Tt]race:|possible recursive locking|possible circular locking"
     r"|suspicious RCU usage|INFO: task .* blocked|self-detected stall"
     r"|detected stalls|general protection fault|Unable to handle kernel"
-    r"|Internal error|kmemleak: \d+ new|lock held when returning"
+    r"|Internal error|lock held when returning"
     r"|scheduling while atomic|invoked oom-killer|Bad page state")
 
 

@@ -141,7 +141,8 @@ ssize_t read_file(const char *path, char *text, size_t room)
 /*
  * With CONFIG_DEBUG_KMEMLEAK: memory that nobody has a pointer to. It takes two
  * scans, as a pointer may move while the first one looks for it, and kmemleak
- * does not report what was allocated in the last five seconds.
+ * does not report what was allocated in the last five seconds. What the first
+ * one suspects is in the kernel log, too, and is no proof there.
  */
 void check_leaks(void)
 {
