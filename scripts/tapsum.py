@@ -9,7 +9,8 @@ tapsum.py total TOTALS
     Prints what failed once more, where the time went, and the sum of all layers;
     exit status 1 if anything failed.
 
-Leaf tests are counted, a suite is not. What keeps a result from being trusted
+Leaf tests are counted, a suite is not. The comments before a test that failed,
+or if there are none those after it, say why. What keeps a result from being trusted
 counts as a failure of its own: no file, no plan, no tests, a plan that was not
 kept, or an exit status that no failed test explains.
 """
@@ -20,8 +21,10 @@ PREFIX = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ")
 PLAN = re.compile(r"^( *)1\.\.(\d+)\s*(#\s*SKIP\b.*)?$", re.IGNORECASE)
 RESULT = re.compile(r"^( *)(ok|not ok) (\d+)(?: -)? ?(.*)$")
 SKIP = re.compile(r"\s*#\s*SKIP\b\s*(.*)$", re.IGNORECASE)
+COMMENT = re.compile(r"^ *# *(.*\S)")
 FAILED = "failed: "
 VERSION = re.compile(r"^K?TAP version \d+\s*$")
+COMMENTS = 3    # as many of them tell enough; the log has all
 
 
 class Level:
@@ -45,6 +48,8 @@ class Parser:
     def __init__(self):
         self.results = []
         self.levels = [Level(0)]
+        self.comments = []
+        self.unexplained = None     # the level whose last test failed, without
 
     def children(self, indent):
         """Close the levels deeper than indent; return the outermost one."""
@@ -79,7 +84,7 @@ class Parser:
             level.results.append((name, "skipped", skip.group(1)))
             return
         if not child:
-            level.results.append((name, "passed" if passed else "failed", ""))
+            self.leaf(level, name, passed)
             return
         leaves = [(f"{name}: {n}", v, why) for n, v, why in child.results]
         if child.broken_plan():
@@ -87,6 +92,22 @@ class Parser:
         if not passed and all(v != "failed" for _, v, _ in leaves):
             leaves.append((name, "failed", "no test in it failed"))
         level.results += leaves
+
+    def leaf(self, level, name, passed):
+        if passed:
+            level.results.append((name, "passed", ""))
+            return
+        why = "; ".join(self.comments[:COMMENTS])
+        level.results.append((name, "failed", why))
+        if not why:
+            self.unexplained = level
+
+    def comment(self, text):
+        self.comments.append(text)
+        if self.unexplained and len(self.comments) <= COMMENTS:
+            name, verdict, _ = self.unexplained.results.pop()
+            self.unexplained.results.append(
+                (name, verdict, "; ".join(self.comments)))
 
     def end_stream(self):
         unclosed = self.children(0)
@@ -115,11 +136,20 @@ class Parser:
             return
         plan = PLAN.match(text)
         if plan:
+            self.unexplained = None
             self.plan(len(plan[1]), int(plan[2]), plan[3])
+            return
+        comment = COMMENT.match(text)
+        if comment:
+            self.comment(comment[1])
             return
         result = RESULT.match(text)
         if result:
+            if self.unexplained:
+                self.comments = []
+            self.unexplained = None
             self.result(len(result[1]), result[2] == "ok", result[4])
+            self.comments = []
 
 
 def parse(lines):
@@ -161,9 +191,10 @@ def layer(totals, name, status, seconds, log, *files):
     sys.stdout.flush()
     with open(totals, "a", encoding="utf-8") as out:
         print(*number, seconds, name, file=out)
-        for test, verdict, _ in results:
+        for test, verdict, why in results:
             if verdict == "failed":
-                print(f"{FAILED}{name}: {test}", file=out)
+                print(f"{FAILED}{name}: {test}"
+                      + (f" ({why})" if why else ""), file=out)
 
 
 def total(totals):

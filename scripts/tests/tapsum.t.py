@@ -51,6 +51,20 @@ def verdicts(results):
     return tuple(found.count(v) for v in ("passed", "failed", "skipped"))
 
 
+# name, input, why each test failed
+EXPLAINED = [
+    ("comments after a failed test", "not ok 1 a\n# x\n# y\nok 2 b\n1..2\n",
+     ["x; y"]),
+    ("comments before it", "1..2\n# x\nnot ok 1 a\n# of the next\nok 2 b\n",
+     ["x"]),
+    ("comments of a test that passed", "ok 1 a\n# x\nok 2 b\nnot ok 3 c\n"
+     "1..3\n", [""]),
+    ("comments in a suite", "1..1\n    1..2\n    # x\n    not ok 1 a\n"
+     "    not ok 2 b\n    # y\nnot ok 1 s\n", ["x", "y"]),
+    ("many comments", "not ok 1 a\n# 1\n# 2\n# 3\n# 4\n1..1\n", ["1; 2; 3"]),
+]
+
+
 def layer_cases(directory):
     """name, whether it holds: exit status and files of a whole layer."""
     good = directory / "good.tap"
@@ -74,7 +88,7 @@ def layer_cases(directory):
 def total_cases(directory):
     """name, whether it holds: what the end of a run says."""
     tap = directory / "two.tap"
-    tap.write_text("1..2\nok 1 a\nnot ok 2 - b c\n", encoding="utf-8")
+    tap.write_text("1..2\nok 1 a\nnot ok 2 - b c\n# x\n", encoding="utf-8")
     totals = str(directory / "totals")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
@@ -84,7 +98,7 @@ def total_cases(directory):
         out.seek(0)
         status = tapsum.total(totals)
     yield "the end names what failed, the time, then the sum", (
-        out.getvalue() == "failed: one: b c\nfailed: two: b c\n"
+        out.getvalue() == "failed: one: b c (x)\nfailed: two: b c (x)\n"
         "3 minutes: two 200 s, one 9 s\n"
         "2 passed, 2 failed\n")
     yield "and has the exit status of a failure", status == 1
@@ -94,6 +108,10 @@ def main():
     cases = []
     for name, text, expected in PARSED:
         cases.append((name, verdicts(tapsum.parse(text.splitlines())) == expected))
+    for name, text, expected in EXPLAINED:
+        failed = [why for _, verdict, why in tapsum.parse(text.splitlines())
+                  if verdict == "failed"]
+        cases.append((name, failed == expected))
     with tempfile.TemporaryDirectory() as directory:
         cases += layer_cases(pathlib.Path(directory))
         cases += total_cases(pathlib.Path(directory))
