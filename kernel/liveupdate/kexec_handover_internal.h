@@ -11,7 +11,6 @@
 #include <linux/kho/compat.h>
 #include <linux/kho/image.h>
 #include <linux/kho/radix_tree.h>
-#include <linux/list.h>
 #include <linux/types.h>
 
 struct kexec_buf;

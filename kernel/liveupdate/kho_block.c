@@ -11,8 +11,6 @@
 
 #define pr_fmt(fmt) "KHO: block: " fmt
 
-#include <linux/cleanup.h>
-#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/block.h>

@@ -15,7 +15,6 @@
 
 #include <linux/build_bug.h>
 #include <linux/export.h>
-#include <linux/init.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/compat.h>
 #include <linux/kho/abi/kexec_handover.h>

@@ -12,7 +12,7 @@
 #define pr_fmt(fmt) "KHO: " fmt
 
 #include <kunit/static_stub.h>
-#include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/gfp.h>

@@ -17,7 +17,6 @@
 #include <linux/bitmap.h>
 #include <linux/find.h>
 #include <linux/init.h>
-#include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/memblock.h>

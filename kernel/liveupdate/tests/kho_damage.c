@@ -35,7 +35,6 @@
 #include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
-#include <linux/hash.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
