@@ -72,7 +72,7 @@ coverage:
 
 clean:
 	rm -rf build/linux build/linux.* build/stage build/stage.* \
-		build/kernels build/kunit build/check build/guest \
+		build/kernels build/stock build/kunit build/check build/guest \
 		build/results build/logs build/userspace build/fuzz build/kho-compat \
 		build/userspace-coverage \
 		build/series build/series.git build/newest build/series-check build/deb

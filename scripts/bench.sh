@@ -24,7 +24,7 @@ build()
 	release_suffix=-$tree
 	case $tree in
 	ours)	source=$build/linux ;;
-	stock)	source=$build/base ;;
+	stock)	source=$build/stock/linux ;;
 	esac
 	lock "kernel-$name"
 	mkdir -p "$out/bench"

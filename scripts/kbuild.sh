@@ -101,7 +101,7 @@ lost_options()
 config_inputs()
 {
 	cat "$@"
-	[ "$source" != "$build/base" ] || return 0
+	[ "$source" != "$build/stock/linux" ] || return 0
 	grep Kconfig "$build/linux.manifest" | while read -r path; do
 		[ ! -f "$source/$path" ] || cat "$source/$path"
 	done

@@ -7,6 +7,10 @@
 # names scripts/configs/CONFIG.config. The configuration is tinyconfig, that
 # fragment, the one of ARCH, then each FRAGMENT (a file; its name is added to
 # the directory's). Where they differ the later one wins.
+#
+# To the compiler cache a file is the same in both trees if its path is the same
+# as seen from the objects. So those of stock are in build/stock/kernels, and its
+# sources in build/stock/linux.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/kbuild.sh"
@@ -18,8 +22,8 @@ config=$3
 shift 3
 
 case $tree in
-ours)	source=$build/linux ;;
-stock)	source=$build/base ;;
+ours)	source=$build/linux kernels=$build/kernels ;;
+stock)	source=$build/stock/linux kernels=$build/stock/kernels ;;
 *)	die "TREE is '$tree', expected ours or stock" ;;
 esac
 case $arch in
@@ -36,12 +40,25 @@ for fragment in "$@"; do
 	shift
 	set -- "$@" "$(realpath "$fragment")"
 done
-out=$build/kernels/$name
+out=$kernels/$name
 set -- "$top/scripts/configs/$config.config" \
 	"$top/scripts/configs/$arch.config" "$@"
 for fragment in "$@"; do
 	[ -f "$fragment" ] || die "no configuration fragment $fragment"
 done
+
+# The base tree by another name: kbuild takes that of the directory at the top.
+link_base_tree()
+{
+	cmp -s "$build/base.source" "$build/stock/base.source" && return
+	rm -rf "$source"
+	mkdir -p "$source" "$kernels" "$build/kernels"
+	find "$build/base" -mindepth 1 -maxdepth 1 -printf '%f\n' |
+	while read -r entry; do
+		ln -s "../../base/$entry" "$source"
+	done
+	cp "$build/base.source" "$build/stock/base.source"
+}
 
 update_headers()
 {
@@ -58,8 +75,11 @@ update_headers()
 }
 
 "$top/scripts/base.sh"
-[ "$tree" = stock ] || "$top/scripts/tree.sh"
 need_build_tools
+case $tree in
+ours)	"$top/scripts/tree.sh" ;;
+stock)	(lock stock && link_base_tree) ;;
+esac
 lock "kernel-$name"
 drop_build_of_other_base
 update_config "$name" "$@"
@@ -71,4 +91,5 @@ run_logged "building $name" "$name.log" kmake $target \
 	${modules:+"$modules"} || exit 1
 update_headers
 ln -sfn "$image" "$out/image"
-echo "$out/image"
+[ "$tree" = ours ] || ln -sfn "../stock/kernels/$name" "$build/kernels/$name"
+echo "$build/kernels/$name/image"
