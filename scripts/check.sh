@@ -110,8 +110,8 @@ variant 'KEXEC_HANDOVER=n' KEXEC_HANDOVER=n
 variant 'LIVEUPDATE=n' KEXEC_HANDOVER=y LIVEUPDATE=n
 variant 'KEXEC_HANDOVER_DEBUGFS=n and DEBUG=n' LIVEUPDATE=y \
 	KEXEC_HANDOVER_DEBUGFS=n KEXEC_HANDOVER_DEBUG=n
-variant 'DEFERRED_STRUCT_PAGE_INIT=n' LIVEUPDATE=y DEFERRED_STRUCT_PAGE_INIT=n
-variant 'NUMA=n' LIVEUPDATE=y NUMA=n
+variant 'DEFERRED_STRUCT_PAGE_INIT=n and NUMA=n' LIVEUPDATE=y \
+	DEFERRED_STRUCT_PAGE_INIT=n NUMA=n
 kunit=$source/kernel/liveupdate/tests/.kunitconfig
 check 'W=1, everything on, KUnit suites' compile_objects "$kunit"
 check 'sparse' run_sparse "$kunit"

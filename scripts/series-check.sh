@@ -167,6 +167,11 @@ wants_boot()
 build_patch()
 {
 	use x86_64 on
+	if [ -n "$quick" ] && ! wants_boot "$number"; then
+		check "$number: x86_64 objects" once x86_64-on-objects \
+			build kernel/ lib/ mm/ arch/x86/kernel/
+		return 0
+	fi
 	check "$number: x86_64 kernel" once x86_64-on build vmlinux
 	[ -z "$quick" ] || return 0
 	! wants_boot "$number" ||

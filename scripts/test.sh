@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# test.sh [LAYER...]: runs the test layers named, or all but vm-debug and
-# series-check, which take too long. With ARCH=arm64 in the environment these are
-# the layers that run our kernel, on that machine.
+# test.sh [LAYER...]: runs the test layers named, or all but those that take too
+# long, and kunit, whose suites are those of kunit-debug. With ARCH=arm64 in the
+# environment these are the layers that run our kernel, on that machine.
 #
 # Each layer leaves one TAP or KTAP file in build/results. A layer that fails
 # does not keep the next from running. The last line is the sum of all.
@@ -16,9 +16,9 @@ selftests=$top/tools/testing/selftests/kho
 case $arch in
 arm64)	layers='kunit vm vm-64k base-selftests'
 	more_layers='damage vm-debug' ;;
-*)	layers='scripts tools static memblock userspace kunit vm damage series'
+*)	layers='scripts tools static memblock userspace vm damage series'
 	layers="$layers base-selftests kunit-debug checkers arm64"
-	more_layers='vm-debug series-check' ;;	# take too long for make test
+	more_layers='kunit vm-debug series-check' ;;
 esac
 
 # layer NAME TAP_FILE COMMAND...
