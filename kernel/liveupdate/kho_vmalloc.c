@@ -346,7 +346,9 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 
 	guard(mutex)(&kho_vmalloc_lock);
 
-	if (!kho_vmalloc_read(preservation, NULL))
+	/* What it claims may be more than memory has; a page can be spared */
+	if (preservation->total_pages > PAGE_SIZE / sizeof(*pages) &&
+	    !kho_vmalloc_read(preservation, NULL))
 		return ERR_PTR(-EINVAL);
 
 	pages = kvmalloc_array(preservation->total_pages, sizeof(*pages),
