@@ -78,8 +78,9 @@ CONFIGS = {
     "debug": Config("vm-debug", fragments("debug"), memory=3, least="1G",
                     deadline=4, cmdline="page_poison=1 kho_scratch=100% "
                     f"no5lvl {PATIENT}"),
-    # arm64 only. Boot allocates page tables and the like in pages.
-    "64k": Config("vm-64k", fragments("64k"), memory=2),
+    # arm64 only. Boot allocates page tables and the like in pages, and scratch,
+    # which is CMA, comes in blocks of 512 MiB: low, anywhere, and on each node.
+    "64k": Config("vm-64k", fragments("64k"), memory=2, least="4G"),
     # Races in the rest of the kernel are not what is looked for.
     "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
                     cmdline=PATIENT,

@@ -5,7 +5,7 @@
  * while something is in use.
  *
  * needs memory: 1G
- * needs cmdline: initcall_blacklist=test_kho_init
+ * needs cmdline: initcall_blacklist=test_kho_init kho_scratch=256M,16M,16M
  * needs kernels: ours stock ours:drop ours:sum=1 ours:version=2 ours:duplicate
  * needs kernels: ours:duplicate,radix=2-3 ours:page-shift=14
  * needs kernels: ours:flags=0 ours:flags=1 ours:flags=3

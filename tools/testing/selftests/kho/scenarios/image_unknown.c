@@ -6,7 +6,7 @@
  * Linux 7.3 cannot read.
  *
  * needs memory: 1G
- * needs cmdline: initcall_blacklist=test_kho_init
+ * needs cmdline: initcall_blacklist=test_kho_init kho_scratch=256M,16M,16M
  * needs kernels: ours stock ours:drop ours:sum=1 ours:version=2
  * needs kernels: ours:duplicate,radix=2-3 ours:duplicate
  */
