@@ -213,18 +213,24 @@ int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 	if (!copy)
 		return -ENOMEM;
 
-	*next = (struct kho_next) { .known = KHO_NEXT_OPAQUE };
-	if (!note)
-		return 0;
+	/* What an image does not say is taken to fit */
+	*next = (struct kho_next) {
+		.known = KHO_NEXT_OPAQUE,
+		.kho_on = true,
+		.page_shift = PAGE_SHIFT,
+	};
+	if (note) {
+		next->known = KHO_NEXT_KNOWN;
+		next->kho_on = note->flags & KHO_IMAGE_NOTE_KHO_ON;
+		next->page_shift = note->page_shift;
+		next->nr = note->nr;
+		memcpy(next->entries, note->entries,
+		       flex_array_size(note, entries, note->nr));
+	}
 
-	next->known = KHO_NEXT_KNOWN;
-	next->page_shift = note->page_shift;
-	next->nr = note->nr;
-	memcpy(next->entries, note->entries, flex_array_size(note, entries, note->nr));
-
-	next->kho_on = note->flags & KHO_IMAGE_NOTE_KHO_ON;
 	parse_args("the next kernel", copy, NULL, 0, 0, 0, next, kho_take_parameter);
-	next->liveupdate_on &= !!(note->flags & KHO_IMAGE_NOTE_LIVEUPDATE);
+	if (note && !(note->flags & KHO_IMAGE_NOTE_LIVEUPDATE))
+		next->liveupdate_on = false;
 	return 0;
 }
 
@@ -311,7 +317,7 @@ static bool kho_in_use(const struct kho_offer *offer)
 /* Does that kernel start with its memory map read and KHO on? */
 static bool kho_next_takes_over(const struct kho_next *next)
 {
-	return next->known == KHO_NEXT_KNOWN && next->kho_on &&
+	return next->known != KHO_NEXT_BARE && next->kho_on &&
 	       next->page_shift == PAGE_SHIFT;
 }
 
@@ -323,15 +329,20 @@ static bool kho_strands_sessions(const struct kho_offer *offer,
 	return offer->liveupdate && !next->liveupdate_on && !strcmp(c->name, "luo");
 }
 
-static bool kho_next_reads(const struct kho_offer *offer,
-			   const struct kho_next *next,
-			   const struct kho_component *c)
+static bool kho_next_may_read(const struct kho_offer *offer,
+			      const struct kho_next *next,
+			      const struct kho_component *c)
 {
-	const struct kho_image_entry *entry =
-		kho_find_entry(next->entries, next->nr, c->name);
+	const struct kho_image_entry *entry;
 
+	if (kho_strands_sessions(offer, next, c))
+		return false;
+	if (next->known == KHO_NEXT_OPAQUE)
+		return true;
+
+	entry = kho_find_entry(next->entries, next->nr, c->name);
 	return entry && entry->min_version <= c->version &&
-	       c->version <= entry->version && !kho_strands_sessions(offer, next, c);
+	       c->version <= entry->version;
 }
 
 /**
@@ -347,8 +358,6 @@ enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 {
 	if (in_use && !kho_in_use(offer))
 		return KHO_NEXT_COMPATIBLE;
-	if (next->known == KHO_NEXT_OPAQUE)
-		return KHO_NEXT_UNKNOWN;
 	if (!kho_next_takes_over(next))
 		return KHO_NEXT_INCOMPATIBLE;
 
@@ -357,11 +366,11 @@ enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 
 		if (in_use && !kho_offer_users(offer, c))
 			continue;
-		if (!kho_next_reads(offer, next, c))
+		if (!kho_next_may_read(offer, next, c))
 			return KHO_NEXT_INCOMPATIBLE;
 	}
 
-	return KHO_NEXT_COMPATIBLE;
+	return next->known == KHO_NEXT_OPAQUE ? KHO_NEXT_UNKNOWN : KHO_NEXT_COMPATIBLE;
 }
 
 /**
@@ -395,11 +404,11 @@ static void kho_tell_component(const struct kho_offer *offer,
 		kho_find_entry(next->entries, next->nr, c->name);
 	long users = kho_offer_users(offer, c);
 
-	if (!entry)
-		pr_warn("%s: %ld preserved with version %u, the image has none of it\n",
-			c->name, users, c->version);
-	else if (kho_strands_sessions(offer, next, c))
+	if (kho_strands_sessions(offer, next, c))
 		pr_warn("%s: %ld preserved with version %u, the image starts with live update off\n",
+			c->name, users, c->version);
+	else if (!entry)
+		pr_warn("%s: %ld preserved with version %u, the image has none of it\n",
 			c->name, users, c->version);
 	else
 		pr_warn("%s: %ld preserved with version %u, the image reads %u to %u\n",
@@ -413,10 +422,10 @@ static void kho_tell_reasons(const struct kho_offer *offer,
 {
 	if (next->known == KHO_NEXT_BARE)
 		pr_warn("it was loaded without a handover\n");
-	else if (next->known == KHO_NEXT_OPAQUE)
-		pr_warn("it does not say what it can read\n");
 	else if (!next->kho_on)
 		pr_warn("it starts with KHO off\n");
+	else if (next->known == KHO_NEXT_OPAQUE)
+		pr_warn("it does not say what it can read\n");
 	else if (next->page_shift != PAGE_SHIFT)
 		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
 			next->page_shift, PAGE_SHIFT);
@@ -428,7 +437,7 @@ static void kho_tell_reasons(const struct kho_offer *offer,
 
 		if (in_use && !kho_offer_users(offer, c))
 			continue;
-		if (!kho_next_reads(offer, next, c))
+		if (!kho_next_may_read(offer, next, c))
 			kho_tell_component(offer, next, c);
 	}
 }

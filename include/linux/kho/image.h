@@ -29,10 +29,12 @@ enum kho_next_known {
 
 /**
  * struct kho_next - the kernel in an image, as far as a handover goes
- * @known: whether any of this means something.
- * @kho_on: it starts with KHO on, going by its note and its command line.
- * @liveupdate_on: it starts with live update on, likewise.
- * @page_shift: log2 of the size of its pages.
+ * @known: how much is known; nothing below if it is %KHO_NEXT_BARE.
+ * @kho_on: it starts with KHO on, going by its note and its command line. By
+ *	that alone, and unless that says otherwise, if it is %KHO_NEXT_OPAQUE.
+ * @liveupdate_on: it starts with live update on, likewise, but only if the command
+ *	line says so.
+ * @page_shift: log2 of the size of its pages; of ours if it is %KHO_NEXT_OPAQUE.
  * @nr: number of @entries.
  * @entries: what it reads, from its note.
  */

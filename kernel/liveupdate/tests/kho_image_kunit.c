@@ -413,7 +413,24 @@ static void describes_note(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, "kho=on liveupdate=on"));
 	KUNIT_EXPECT_EQ(test, next.known, KHO_NEXT_OPAQUE);
 	KUNIT_EXPECT_EQ(test, next.nr, 0);
+	KUNIT_EXPECT_EQ(test, next.page_shift, PAGE_SHIFT);
+	KUNIT_EXPECT_TRUE(test, next.kho_on);
+	KUNIT_EXPECT_TRUE(test, next.liveupdate_on);
+}
+
+/* All that is known of an image without a note, and it can be enough */
+static void reads_command_line_without_note(struct kunit *test)
+{
+	struct kho_next next;
+
+	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, NULL));
+	KUNIT_EXPECT_EQ(test, next.known, KHO_NEXT_OPAQUE);
+	KUNIT_EXPECT_TRUE(test, next.kho_on);
+	KUNIT_EXPECT_FALSE(test, next.liveupdate_on);
+
+	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, "liveupdate=on kho=0"));
 	KUNIT_EXPECT_FALSE(test, next.kho_on);
+	KUNIT_EXPECT_TRUE(test, next.liveupdate_on);
 }
 
 /* Judging */
@@ -447,7 +464,20 @@ static void is_bare(struct kho_next *next)
 
 static void is_opaque(struct kho_next *next)
 {
-	*next = (struct kho_next) { .known = KHO_NEXT_OPAQUE };
+	next->known = KHO_NEXT_OPAQUE;
+	next->nr = 0;
+}
+
+static void is_opaque_with_kho_off(struct kho_next *next)
+{
+	is_opaque(next);
+	next->kho_on = false;
+}
+
+static void is_opaque_with_liveupdate_off(struct kho_next *next)
+{
+	is_opaque(next);
+	next->liveupdate_on = false;
 }
 
 static void has_kho_off(struct kho_next *next)
@@ -500,6 +530,14 @@ static const struct judgement {
 	{ "opaque, nothing in use", is_opaque, .in_use = C, .overall = U },
 	{ "opaque, subtree", is_opaque, 1, .in_use = U, .overall = U },
 	{ "opaque, session", is_opaque, 0, { 0, 1, 1, 0 }, .in_use = U, .overall = U },
+	{ "opaque, KHO off, nothing in use", is_opaque_with_kho_off,
+	  .in_use = C, .overall = I },
+	{ "opaque, KHO off, subtree", is_opaque_with_kho_off, 1,
+	  .in_use = I, .overall = I },
+	{ "opaque, live update off, subtree", is_opaque_with_liveupdate_off, 1,
+	  .in_use = U, .overall = I },
+	{ "opaque, live update off, session", is_opaque_with_liveupdate_off, 0,
+	  { 0, 1, 1, 0 }, .in_use = I, .overall = I },
 
 	{ "KHO off, nothing in use", has_kho_off, .in_use = C, .overall = I },
 	{ "KHO off, subtree", has_kho_off, 1, .in_use = I, .overall = I },
@@ -727,6 +765,7 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE_PARAM(flawed, flaw_gen_params),
 	KUNIT_CASE_PARAM(reads_command_line, cmdline_gen_params),
 	KUNIT_CASE(describes_note),
+	KUNIT_CASE(reads_command_line_without_note),
 	KUNIT_CASE_PARAM(judges, judgement_gen_params),
 	KUNIT_CASE(tree_is_used_by_all),
 	KUNIT_CASE_PARAM(refuses, consequence_gen_params),

@@ -138,7 +138,8 @@ int kexec_add_buffer(struct kexec_buf *kbuf)
  */
 int sim_try_kexec(struct sim_handover *to)
 {
-	struct kimage image = { .type = KEXEC_TYPE_DEFAULT };
+	char cmdline[] = "kho=on liveupdate=on";
+	struct kimage image = { .type = KEXEC_TYPE_DEFAULT, .cmdline_buf = cmdline };
 	int err = kho_fill_kimage(&image);
 
 	if (err || !image.kho.scratch)

@@ -3,7 +3,7 @@
  * An image that does not say what it reads, or not in a way that makes sense,
  * may be one of Linux 7.3: while that could take over it is loaded with a
  * warning. In strict mode it is not, nor when something is handed over that
- * Linux 7.3 cannot read.
+ * Linux 7.3 cannot read, or with a command line by which it would not try.
  *
  * needs memory: 1G
  * needs cmdline: initcall_blacklist=test_kho_init kho_scratch=256M,16M,16M
@@ -39,9 +39,22 @@ static void load_all(const char *when, int expected)
 	}
 }
 
+/* All that is known of such an image, and it can be enough */
+static void ruled_out_by_command_line(void)
+{
+	check_result(load_kernel("stock", "kho=off"), -EPROTONOSUPPORT,
+		     "load a stock kernel that starts with KHO off");
+	check(kmsg_has("image: it starts with KHO off"), "the log says so");
+	check_result(load_kernel("stock", "liveupdate=off"), -EPROTONOSUPPORT,
+		     "load a stock kernel that starts with live update off");
+	check(kmsg_has("luo: 1 preserved with version 5, the image starts with live update off"),
+	      "the log says so");
+}
+
 static void in_use(void)
 {
 	load_all("enforce", 0);
+	ruled_out_by_command_line();
 	check_kho("next/memfd", "-");
 	check_result(load_kernel("ours:duplicate", ""), 0,
 		     "load one that says the same thing twice");
