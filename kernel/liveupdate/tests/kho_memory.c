@@ -58,7 +58,7 @@
 			 __GFP_MEMALLOC | __GFP_NOWARN)
 
 /* What the rest of the kernel gets back as soon as nothing else is left */
-#define SPARE_ORDER	MAX_PAGE_ORDER
+#define SPARE_ORDER	get_order(SZ_4M)
 
 /**
  * struct piece - memory that is preserved; the entry of a block set
@@ -437,6 +437,22 @@ static void drain_this_cpu(struct work_struct *unused)
 	drain_local_pages(NULL);
 }
 
+/* Exact, and with what waits in the list of another CPU */
+static unsigned long left_to_allocator(void)
+{
+	unsigned long left = 0;
+	struct zone *zone;
+	int cpu;
+
+	for_each_populated_zone(zone) {
+		left += zone_page_state_snapshot(zone, NR_FREE_PAGES);
+		for_each_online_cpu(cpu)
+			left += per_cpu_ptr(zone->per_cpu_pageset, cpu)->count;
+	}
+
+	return left;
+}
+
 /*
  * Other tasks may find nothing while the last pages are taken, but not for
  * longer: then they get the spare ones, which have been through the same.
@@ -455,7 +471,7 @@ static void take_all(struct grabbed *grabbed)
 		cond_resched();
 	}
 
-	report.grab_left = global_zone_page_state(NR_FREE_PAGES);
+	report.grab_left = left_to_allocator();
 	__free_pages(grabbed->spare, SPARE_ORDER);
 }
 

@@ -58,7 +58,7 @@ int load_bare(void)
 		.buf = page,
 		.bufsz = sizeof(page),
 		.mem = (void *)MIB(64),
-		.memsz = sizeof(page),
+		.memsz = getpagesize(),
 	};
 
 	return syscall(SYS_kexec_load, MIB(64), 1UL, &segment, 0UL) ? -errno : 0;

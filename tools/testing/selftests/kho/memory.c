@@ -112,7 +112,7 @@ __u64 memory_in_machine(void)
  */
 static __u64 pages_that_may_be_shared(void)
 {
-	return memory_in_machine() * KIB(4) > MIB(1024) ? 4 : 0;
+	return memory_in_machine() * getpagesize() > MIB(1024) ? 4 : 0;
 }
 
 void check_memory_in_machine(__u64 expected)

@@ -11,7 +11,7 @@
 
 /* At each boot. The pages are all that are allocated, not just preserved. */
 #define SEEDS		8
-#define PAGES_PER_SEED	4000
+#define PAGES_PER_SEED	((int)MIB(16) / getpagesize())
 
 #define TOKEN		1
 

@@ -51,6 +51,7 @@ class Config:
     """What a configuration needs beyond what the scenarios ask for."""
     results: str
     fragments: list
+    stock: list = dataclasses.field(default_factory=list)   # fragments of stock
     memory: int = 1     # times as much
     least: str = "0K"   # but no less
     deadline: int = 1   # times as long
@@ -80,7 +81,8 @@ CONFIGS = {
                     f"no5lvl {PATIENT}"),
     # arm64 only. Boot allocates page tables and the like in pages, and scratch,
     # which is CMA, comes in blocks of 512 MiB: low, anywhere, and on each node.
-    "64k": Config("vm-64k", fragments("64k"), memory=2, least="4G"),
+    "64k": Config("vm-64k", fragments("64k"), fragments("64k"), memory=2,
+                  least="4G"),
     # Races in the rest of the kernel are not what is looked for.
     "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
                     cmdline=PATIENT,
@@ -238,8 +240,8 @@ class Runner:
         tree = {"ours": self.kernel, "stock": self.stock}.get(tree, tree)
         if os.path.exists(tree):
             return pathlib.Path(tree).absolute()
-        fragments = self.config.fragments if tree == "ours" else []
-        return khotest.kernel(tree, self.arch, *fragments)
+        wanted = self.config.fragments if tree == "ours" else self.config.stock
+        return khotest.kernel(tree, self.arch, *wanted)
 
     def edited(self, image, name, edits):
         path = khotest.BUILD / "guest" / self.arch / "images" / name

@@ -200,6 +200,7 @@ bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
 int kmsg_warnings(const char *text);
 long meminfo_kib(const char *field);
+long free_kib(void);
 int write_file(const char *path, const char *text);
 ssize_t read_file(const char *path, char *text, size_t room);
 void check_leaks(void);

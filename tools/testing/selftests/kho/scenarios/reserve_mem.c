@@ -2,9 +2,10 @@
 /*
  * Memory reserved with reserve_mem= survives at its place with its contents.
  * 64 MiB aligned to 64 MiB is preserved as one range of order 14, above
- * MAX_PAGE_ORDER; the second region has an odd number of pages.
+ * MAX_PAGE_ORDER; the second region has an odd number of 4 KiB pages,
+ * and ends in the midst of a page of 64 KiB.
  *
- * needs cmdline: reserve_mem=64M:64M:large reserve_mem=36K:4K:small
+ * needs cmdline: reserve_mem=64M:64M:large reserve_mem=580K:64K:small
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -35,14 +36,14 @@ static void verify(const char *name, size_t size)
 static void first(void)
 {
 	fill("large", MIB(64));
-	fill("small", KIB(36));
+	fill("small", KIB(580));
 }
 
 static void later(void)
 {
 	use_free_memory();
 	verify("large", MIB(64));
-	verify("small", KIB(36));
+	verify("small", KIB(580));
 }
 
 SCENARIO(reserve_mem, { first }, { later }, { later });

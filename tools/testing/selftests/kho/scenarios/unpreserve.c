@@ -61,7 +61,7 @@ static void preserve_and_close(int device, int fd)
 
 static void check_nothing_leaked(long before)
 {
-	long lost = before - meminfo_kib("MemFree");
+	long lost = before - free_kib();
 
 	if (!check(lost < 2048, "memory is free again"))
 		note("%ld kB less free than before", lost);
@@ -75,7 +75,7 @@ static void before_kexec(void)
 
 	preserve_in_dying_process(device);
 	preserve_and_close(device, fd);
-	free_before = meminfo_kib("MemFree");
+	free_before = free_kib();
 	preserve_and_close(device, fd);
 	check_nothing_leaked(free_before);
 

@@ -21,12 +21,12 @@
 #include "scenario.h"
 
 #define NOBODY		65534
-#define PAGES		64
+#define PAGES		64	/* of 64 KiB; of smaller ones, the first in each */
 #define LEAST_ADDRESS	0x100000
 #define MOST_ADDRESSES	(PAGES + 16)
 
 static const struct memfile file = {
-	.name = "secret", .token = 1, .size = KIB(4) * PAGES,
+	.name = "secret", .token = 1, .size = KIB(64) * PAGES,
 };
 
 /* What must not be seen, in the two forms that a file could show it in. */
@@ -57,17 +57,18 @@ static void add_address(__u64 address)
 static void add_pages(int fd)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	const long page = getpagesize();
 	char *map = mmap(NULL, file.size, PROT_READ, MAP_SHARED | MAP_POPULATE,
 			 fd, 0);
 	__u64 entry;
 
 	require(map != MAP_FAILED && pagemap >= 0, "map the file");
-	for (size_t at = 0; at < file.size; at += KIB(4)) {
-		off_t where = ((uintptr_t)map + at) / KIB(4) * sizeof(entry);
+	for (size_t at = 0; at < file.size; at += KIB(64)) {
+		off_t where = ((uintptr_t)map + at) / page * sizeof(entry);
 
 		if (pread(pagemap, &entry, sizeof(entry), where) ==
 		    sizeof(entry))
-			add_address((entry & ((1ULL << 55) - 1)) * KIB(4));
+			add_address((entry & ((1ULL << 55) - 1)) * page);
 	}
 	munmap(map, file.size);
 	close(pagemap);
