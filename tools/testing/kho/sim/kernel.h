@@ -351,6 +351,7 @@ phys_addr_t virt_to_phys(const void *virt);
 int early_pfn_to_nid(unsigned long pfn);
 int reserve_mem_find_by_name(const char *name, phys_addr_t *start,
 			     phys_addr_t *size);
+int reserve_mem_release_by_name(const char *name);
 
 #define __va(phys)		phys_to_virt(phys)
 #define __pa(virt)		virt_to_phys(virt)

@@ -155,6 +155,8 @@ static void linked_finish(struct liveupdate_file_op_args *args)
 		folio_put(folio);
 }
 
+int sim_shared_error;
+
 static int shared_preserve(struct liveupdate_flb_op_args *args)
 {
 	int err = preserve_page(&args->data, 0);
@@ -170,8 +172,12 @@ static void shared_unpreserve(struct liveupdate_flb_op_args *args)
 
 static int shared_retrieve(struct liveupdate_flb_op_args *args)
 {
-	struct folio *folio = kho_restore_folio(args->data);
+	struct folio *folio;
 
+	if (sim_shared_error)
+		return sim_shared_error;
+
+	folio = kho_restore_folio(args->data);
 	if (!folio)
 		return -EINVAL;
 

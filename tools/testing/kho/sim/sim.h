@@ -70,6 +70,7 @@ void sim_close(unsigned int fd);
 
 extern struct liveupdate_file_handler sim_linked_handler;
 extern struct liveupdate_flb sim_shared;
+extern int sim_shared_error;	/* of its .retrieve(), while it is not 0 */
 struct file *sim_linked_file(u64 size);
 int sim_session_create(const char *name);
 int sim_session_retrieve(const char *name);

@@ -516,6 +516,39 @@ TEST(flb_cannot_be_retrieved)
 	expect_all();
 }
 
+TEST(flb_is_short_of_memory_once)
+{
+	struct left left = previous();
+	void *obj;
+
+	sim_boot_liveupdate(&left.handover);
+	sim_shared_error = -ENOMEM;
+	CHECK_EQ(-ENOMEM, liveupdate_flb_get_incoming(&sim_shared, &obj));
+	sim_shared_error = 0;
+	CHECK_EQ(0, liveupdate_flb_get_incoming(&sim_shared, &obj));
+	liveupdate_flb_put_incoming(&sim_shared);
+	expect_all();
+	CHECK_EQ(-ENODATA, liveupdate_flb_get_incoming(&sim_shared, &obj));
+}
+
+/* Users that go while it cannot be had are not counted: it stays for good */
+TEST(flb_is_short_of_memory_to_the_end)
+{
+	struct left left = previous();
+	u64 flb = left.flb->data;
+	void *obj;
+
+	sim_boot_liveupdate(&left.handover);
+	sim_shared_error = -ENOMEM;
+	expect_linked(NR_LINKED);
+	sim_shared_error = 0;
+	CHECK(sim_logged("an FLB of the previous kernel"));
+	CHECK_EQ(-EIO, liveupdate_flb_get_incoming(&sim_shared, &obj));
+	expect_memfds();
+	expect_work_goes_on();
+	expect_kept(flb);
+}
+
 TEST(memory_is_short)
 {
 	const char *const names[] = { "linked", "memfds" };

@@ -4,6 +4,7 @@
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/memblock.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
 
 static void boot(const struct sim_handover *from, const char *param)
@@ -65,6 +66,44 @@ TEST(comes_back)
 	h = sim_kexec();
 	boot(&h, "1M:1M:region");
 	CHECK(!strcmp(phys_to_virt(region("region")), "contents"));
+	CHECK_MACHINE();
+}
+
+/* The next kernel takes it all for the region, whatever was put there meanwhile */
+TEST(released_while_it_is_preserved)
+{
+	struct sim_handover h;
+	phys_addr_t start;
+
+	boot(NULL, "1M:1M:region");
+	start = region("region");
+	strcpy(phys_to_virt(start), "contents");
+	CHECK_EQ(0, reserve_mem_release_by_name("region"));
+	CHECK(sim_logged("reserve_mem 'region' is preserved for the next kernel"));
+	CHECK_EQ(start, region("region"));
+	CHECK_EQ(0, reserve_mem_release_by_name("none"));
+	CHECK_MACHINE();
+
+	h = sim_kexec();
+	boot(&h, "1M:1M:region");
+	CHECK_EQ(start, region("region"));
+	CHECK(!strcmp(phys_to_virt(start), "contents"));
+	CHECK_MACHINE();
+}
+
+/* As both are that are new on a boot with a handover: nothing is in use */
+TEST(none_to_hand_on)
+{
+	struct sim_handover h = previous();
+
+	sim_boot_early(&h);
+	sim_reserve_mem((char[]){ "1M:1M:new" });
+	sim_boot_memory();
+	sim_kho_init();
+	sim_reserve_mem_init();
+	CHECK(sim_logged("reserve_mem 'new' lies in scratch and is not handed to the next kernel"));
+	CHECK_EQ(0, kho_component_users(&memblock_kho_component));
+	CHECK_EQ(0, kho_component_users(&kho_radix_component));
 	CHECK_MACHINE();
 }
 
