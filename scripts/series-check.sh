@@ -10,7 +10,7 @@
 # and the kernel linked at the end. There, get_maintainer finds people and lists for
 # each patch, the tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle
 # and a build at W=1 have nothing to say. "quick" stops at the comparison with
-# build/linux, and only links the x86_64 kernel with KHO on.
+# build/linux, compiles for x86_64 with KHO on alone, and links only what boots.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and
@@ -164,15 +164,23 @@ wants_boot()
 		END { exit !found }' "$top/series/manifest"
 }
 
+# What unpacks the kernel is not part of vmlinux
+changes_boot()
+{
+	tree_git diff --name-only HEAD~1 | grep -q '^arch/x86/boot/'
+}
+
 build_patch()
 {
 	use x86_64 on
-	if [ -n "$quick" ] && ! wants_boot "$number"; then
+	if changes_boot; then
+		check "$number: x86_64 image" once x86_64-on build bzImage
+	elif [ -n "$quick" ] && ! wants_boot "$number"; then
 		check "$number: x86_64 objects" once x86_64-on-objects \
 			build kernel/ lib/ mm/ arch/x86/kernel/
-		return 0
+	else
+		check "$number: x86_64 kernel" once x86_64-on build vmlinux
 	fi
-	check "$number: x86_64 kernel" once x86_64-on build vmlinux
 	[ -z "$quick" ] || return 0
 	! wants_boot "$number" ||
 		check "$number: boots, and does a live update" once boot boot

@@ -563,19 +563,16 @@ def figures():
 
 
 def test_results():
-    """The last results of make test, a line for each layer."""
-    rows = []
-    for path in sorted((BUILD / "results").glob("*.tap")):
-        if path.stem.startswith("series"):
-            continue
-        with open(path, encoding="utf-8", errors="replace") as tap:
-            verdicts = [v for _, v, _ in tapsum.parse(tap)]
-        rows.append(f"  {path.stem}: " + tapsum.counts(
-            *(verdicts.count(v) for v in ("passed", "failed", "skipped"))))
-    if rows:
-        return "\n".join(rows)
-    say("the cover letter has no test results: there are no TAP files in "
-        "build/results")
+    """Of the last complete "make test" for each architecture, see test.sh."""
+    runs = []
+    for path in sorted((BUILD / "results").glob("complete-*")):
+        with open(path, encoding="utf-8") as lines:
+            rows = tapsum.read_totals(lines)
+        runs.append(f"{path.name.removeprefix('complete-')}:\n" + "\n".join(
+            f"  {row.name}: {tapsum.counts(*row.number)}" for row in rows))
+    if runs:
+        return "\n\n".join(runs)
+    say("the cover letter has no test results: make test has not been run")
     return "  no results: the tests were not run where this series was made"
 
 

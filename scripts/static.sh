@@ -49,14 +49,14 @@ check_kernel_doc()
 # objects FRAGMENT: what this series makes, changes, or what calls it
 objects()
 {
-	echo kernel/liveupdate/ kernel/kexec_core.o kernel/kexec_file.o
-	echo mm/memblock.o mm/mm_init.o
+	echo kernel/liveupdate/ kernel/kexec.o kernel/kexec_core.o
+	echo kernel/kexec_file.o mm/memblock.o mm/memtest.o mm/mm_init.o
 	case $arch in
 	x86_64)	echo arch/x86/kernel/setup.o arch/x86/kernel/kexec-bzimage64.o ;;
 	arm64)	echo drivers/of/fdt.o drivers/of/kexec.o ;;
 	esac
 	! grep -q '^CONFIG_KEXEC_HANDOVER=n' "$1" || return 0
-	echo lib/test_kho.o
+	echo lib/test_kho.o mm/cma.o
 	! grep -q '^CONFIG_LIVEUPDATE=n' "$1" || return 0
 	echo mm/memfd_luo.o lib/tests/liveupdate.o
 }

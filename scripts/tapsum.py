@@ -14,6 +14,7 @@ or if there are none those after it, say why. What keeps a result from being tru
 counts as a failure of its own: no file, no plan, no tests, a plan that was not
 kept, or an exit status that no failed test explains.
 """
+import collections
 import re
 import sys
 
@@ -197,17 +198,27 @@ def layer(totals, name, status, seconds, log, *files):
                       + (f" ({why})" if why else ""), file=out)
 
 
+Row = collections.namedtuple("Row", "number seconds name")
+
+
+def read_totals(lines):
+    """A row for each layer; its number is that of tests passed, failed, skipped."""
+    rows = (line.split() for line in lines if not line.startswith(FAILED))
+    return [Row([int(n) for n in number], int(seconds), name)
+            for *number, seconds, name in rows]
+
+
 def total(totals):
     with open(totals, encoding="utf-8") as lines:
         lines = lines.read().splitlines()
     for line in lines:
         if line.startswith(FAILED):
             print(line)
-    rows = [line.split() for line in lines if not line.startswith(FAILED)]
-    times = sorted(((int(row[3]), row[4]) for row in rows), reverse=True)
+    rows = read_totals(lines)
+    times = sorted(((row.seconds, row.name) for row in rows), reverse=True)
     print(f"{sum(seconds for seconds, _ in times) / 60:.0f} minutes: "
           + ", ".join(f"{name} {seconds} s" for seconds, name in times))
-    number = [sum(int(row[i]) for row in rows) for i in range(3)] \
+    number = [sum(row.number[i] for row in rows) for i in range(3)] \
         if rows else [0, 1, 0]
     print(counts(*number))
     return 1 if number[1] else 0

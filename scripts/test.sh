@@ -113,4 +113,6 @@ layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
 layer arm64 arm64.tap "$selftests/run.py" --arch arm64 --results arm64 \
 	memfd sessions image_load
 
+# For the cover letter of the series
+[ $# -gt 0 ] || cp "$results/totals" "$results/complete-$arch"
 "$top/scripts/tapsum.py" total "$results/totals"

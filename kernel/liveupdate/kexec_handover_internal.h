@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the parts of KHO know of each other, lowest layer first. Each group says
- * which file it stands in and who may call it; nobody outside
- * kernel/liveupdate includes this file.
+ * What the parts of KHO know of each other, file by file. Each group says which
+ * file it stands in and who may call it; nothing includes this but
+ * kernel/liveupdate and tests of it.
  */
 #ifndef _LINUX_KEXEC_HANDOVER_INTERNAL_H
 #define _LINUX_KEXEC_HANDOVER_INTERNAL_H

@@ -150,7 +150,7 @@ EXPORT_SYMBOL_GPL(kho_radix_init_tree);
  * @tree: the tree; harmless on one without nodes.
  *
  * Context: the caller sees to it that nobody else uses @tree any more. Only
- * for trees whose nodes this kernel allocated.
+ * for trees whose nodes this kernel allocated, or has restored as single pages.
  */
 void kho_radix_destroy_tree(struct kho_radix_tree *tree)
 {

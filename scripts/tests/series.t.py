@@ -340,10 +340,13 @@ def readme_without_figures_is_named(repo):
 
 
 def cover_letter_has_results(repo):
-    repo.write("build/results/vm.tap",
-               "TAP version 13\nok 1 x\nnot ok 2 y\n1..2\n")
+    repo.write("build/results/complete-x86_64",
+               "3 1 0 5 vm\nfailed: vm: x (for a reason)\n")
+    repo.write("build/results/vm-by-hand.tap", "TAP version 13\nok 1 x\n1..1\n")
     repo.make()
-    says(repo.mail(0), "vm: 1 passed, 1 failed")
+    says(repo.mail(0), "x86_64:\n  vm: 3 passed, 1 failed")
+    if "by-hand" in repo.mail(0):
+        raise AssertionError("the letter has a result of another run")
 
 
 def cover_letter_without_results_says_so(repo):

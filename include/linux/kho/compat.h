@@ -2,9 +2,9 @@
 /*
  * KHO components: the formats that a handover is made of, each with a version.
  *
- * Whoever reads what the previous kernel left asks first, once, whether this
- * kernel can read it: kho_component_readable(). A user of a component asks for
- * it by name and never sees a version.
+ * Whoever is about to read what the previous kernel left asks first, once,
+ * whether this kernel can read it: kho_object_readable(). A user of a component
+ * names the component and never sees a version.
  */
 #ifndef _LINUX_KHO_COMPAT_H
 #define _LINUX_KHO_COMPAT_H

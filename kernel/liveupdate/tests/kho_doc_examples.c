@@ -580,9 +580,13 @@ static int greeting_receive(struct greeting_ser *out)
 
 static struct greeting_ser *greeting_leave(const char *text)
 {
-	struct greeting_ser *ser = kho_alloc_preserve(sizeof(*ser));
+	struct greeting_ser *ser;
 	int err;
 
+	if (!kho_is_enabled())
+		return ERR_PTR(-EOPNOTSUPP);
+
+	ser = kho_alloc_preserve(sizeof(*ser));
 	if (IS_ERR(ser))
 		return ser;
 
@@ -597,6 +601,13 @@ static struct greeting_ser *greeting_leave(const char *text)
 	return ser;
 }
 
+static void greeting_take_back(struct greeting_ser *ser)
+{
+	kho_users_dec(&greeting_kho_component);
+	kho_remove_subtree(ser);
+	kho_unpreserve_free(ser);
+}
+
 /* end of component */
 
 static void component_test(struct kunit *test)
@@ -607,9 +618,8 @@ static void component_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ser);
 	KUNIT_EXPECT_STREQ(test, "mind the step", ser->text);
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&greeting_kho_component.users));
-	kho_users_dec(&greeting_kho_component);
-	kho_remove_subtree(ser);
-	kho_unpreserve_free(ser);
+	greeting_take_back(ser);
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&greeting_kho_component.users));
 
 	KUNIT_EXPECT_EQ(test, -ENOENT, greeting_receive(&got));
 }
