@@ -252,12 +252,21 @@ class Runner:
             sys.exit(f"run.py: kernel {name}: {error}")
         return path
 
+    def cmdline(self, scenario):
+        """The kho_scratch= of the configuration counts, as the last one, unless a
+        stock kernel is first, which needs less itself than ours after it."""
+        wanted = f"{scenario.cmdline} {self.config.cmdline}"
+        if "kho_scratch=" in self.config.cmdline and scenario.kernels[0] == "stock":
+            scratch = vm.kib(self.config.memory_for(scenario)) // 4
+            wanted += f" kho_scratch={scratch}K,16M,16M"
+        return wanted.strip()
+
     def machine(self, scenario, directory):
         images = {name: self.images[name] for name in scenario.kernels}
         return khotest.machine(
             self.arch, scenario.name, images, directory,
             str(self.logs / f"{scenario.name}.log"), seed=self.seed,
-            cmdline=f"{self.config.cmdline} {scenario.cmdline}",
+            cmdline=self.cmdline(scenario),
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.config.memory_for(scenario),
             smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
