@@ -32,6 +32,7 @@
 #include <linux/string.h>
 
 #include <asm/early_ioremap.h>
+#include <asm/sections.h>
 
 #include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
@@ -329,6 +330,22 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 	return false;
 }
 
+/* The loader puts an image into one area, so a list that lost it lost more */
+static bool __init scratch_has_image(const struct kho_scratch *area,
+				     unsigned int cnt)
+{
+	phys_addr_t start = __pa_symbol(_text), end = __pa_symbol(_end);
+
+	for (unsigned int i = 0; i < cnt; i++) {
+		if (area[i].addr <= start && end <= area[i].addr + area[i].size)
+			return true;
+	}
+
+	pr_warn("this kernel, %pa to %pa, is in none of the %u areas, expected it in one\n",
+		&start, &end, cnt);
+	return false;
+}
+
 /*
  * Can memblock note another area? It is too early for it to make more room, and
  * it panics where it would have to: for one region more, one for each gap between
@@ -361,6 +378,8 @@ static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 		if (!scratch_area_valid(&area[i]))
 			return -EINVAL;
 	}
+	if (!scratch_has_image(area, cnt))
+		return -EINVAL;
 
 	for (i = 0; i < cnt; i++) {
 		err = scratch_fits(&area[i]) ?

@@ -9,8 +9,8 @@
 
 #include "internal.h"
 
-/* What a kernel image and its early data occupy on a cold boot */
-#define IMAGE_SIZE	SZ_64K
+/* Where the running kernel is */
+char *sim_image;
 
 struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
 
@@ -36,6 +36,7 @@ bool arch_kho_is_memory(phys_addr_t phys, u64 size)
 /* As far as the memory map: kho= and kho_scratch= have been read already */
 void sim_boot_map(const struct sim_handover *from)
 {
+	sim_image = phys_to_virt(from ? from->image : SZ_2M);
 	if (from)
 		kho_populate(from->fdt, from->fdt_len, from->scratch,
 			     from->scratch_len);
@@ -45,8 +46,7 @@ void sim_boot_map(const struct sim_handover *from)
 		memblock_set_node(r->start, r->end - r->start, &memblock.memory, r->nid);
 	}
 	max_low_pfn = PHYS_PFN(SIM_END);
-	if (!from)
-		memblock_reserve_kern(SZ_2M, IMAGE_SIZE);
+	memblock_reserve_kern(__pa_symbol(_text), SIM_IMAGE_SIZE);
 	memblock_allow_resize();
 }
 
@@ -102,13 +102,20 @@ void sim_boot_liveupdate(const struct sim_handover *from)
 	sim_boot(from);
 }
 
-/* Find a place in an area for a segment, from the top */
+/* Find a place in an area for a segment, from the top, below earlier ones */
 static int locate_hole(struct resource *res, void *data)
 {
 	struct kexec_buf *kbuf = data;
-	phys_addr_t start = ALIGN_DOWN(res->end + 1 - kbuf->memsz, kbuf->buf_align);
+	const struct kimage *image = kbuf->image;
+	phys_addr_t end = res->end + 1, start;
 
-	if (res->end + 1 - res->start < kbuf->memsz || start < res->start)
+	for (unsigned long i = 0; i < image->nr_segments; i++) {
+		if (image->segment[i].mem >= res->start)
+			end = min(end, image->segment[i].mem);
+	}
+
+	start = ALIGN_DOWN(end - kbuf->memsz, kbuf->buf_align);
+	if (end < res->start + kbuf->memsz || start < res->start)
 		return 0;
 
 	kbuf->mem = start;
@@ -140,7 +147,14 @@ int sim_try_kexec(struct sim_handover *to)
 {
 	char cmdline[] = "kho=on liveupdate=on";
 	struct kimage image = { .type = KEXEC_TYPE_DEFAULT, .cmdline_buf = cmdline };
-	int err = kho_fill_kimage(&image);
+	struct kexec_buf kernel = {
+		.image = &image,
+		.buffer = (char[]){ "kernel" },
+		.bufsz = sizeof("kernel"),
+		.memsz = SIM_IMAGE_SIZE,
+		.buf_align = PAGE_SIZE,
+	};
+	int err = kexec_add_buffer(&kernel) ?: kho_fill_kimage(&image);
 
 	if (err || !image.kho.scratch)
 		sim_bug("the next kernel cannot be loaded", err);
@@ -156,6 +170,7 @@ int sim_try_kexec(struct sim_handover *to)
 		.fdt_len = PAGE_SIZE,
 		.scratch = image.kho.scratch->mem,
 		.scratch_len = image.kho.scratch->bufsz,
+		.image = kernel.mem,
 	};
 
 	sim_sync_areas();

@@ -356,6 +356,11 @@ int reserve_mem_release_by_name(const char *name);
 #define __va(phys)		phys_to_virt(phys)
 #define __pa(virt)		virt_to_phys(virt)
 #define __pa_symbol(virt)	virt_to_phys(virt)
+
+extern char *sim_image;
+#define SIM_IMAGE_SIZE		SZ_64K
+#define _text			sim_image
+#define _end			(sim_image + SIM_IMAGE_SIZE)
 #define __is_kernel(addr)	false
 #define kasan_reset_tag(addr)	(addr)
 #define accept_memory(phys, size) do { } while (0)

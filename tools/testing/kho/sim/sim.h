@@ -28,7 +28,7 @@ extern const struct sim_range sim_memory[];
 
 /* What the boot protocol carries from kernel to kernel */
 struct sim_handover {
-	phys_addr_t fdt, scratch;
+	phys_addr_t fdt, scratch, image;
 	u64 fdt_len, scratch_len;
 };
 

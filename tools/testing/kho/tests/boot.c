@@ -148,6 +148,17 @@ TEST(scratch_around_the_end)
 	expect_refused(&h, "bad area of 0xfffffffffffff000 bytes");
 }
 
+TEST(scratch_without_the_kernel)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+
+	areas(&h)[0].size = SIM_IMAGE_SIZE - PAGE_SIZE;
+	areas(&h)[1].size = 0;
+	areas(&h)[2].size = 0;
+	expect_refused(&h, "is in none of the 3 areas, expected it in one");
+}
+
 TEST(long_list_of_scratch)
 {
 	phys_addr_t phys;

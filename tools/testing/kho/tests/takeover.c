@@ -335,10 +335,11 @@ static struct kho_scratch *list_areas(unsigned int nr)
 	sim_boot(NULL);
 	handover = sim_kexec();
 	handover.scratch_len = nr * sizeof(*areas);
+	handover.image = SIM_END;
 
 	areas = phys_to_virt(handover.scratch);
 	for (unsigned int i = 0; i < nr; i++)
-		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, PAGE_SIZE };
+		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, SIM_IMAGE_SIZE };
 	return areas;
 }
 
@@ -355,5 +356,5 @@ TEST(too_many_scratch_areas)
 TEST(scratch_is_no_memory)
 {
 	list_areas(1);
-	expect_refused("bad area of 0x1000 bytes at 0x0000000082000000");
+	expect_refused("bad area of 0x10000 bytes at 0x0000000082000000");
 }
