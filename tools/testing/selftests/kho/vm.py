@@ -33,7 +33,7 @@ QEMU = {
 # What every kernel needs to be told. The PC's timer check counts ticks in real
 # time, which an emulated processor on a busy host fails.
 PARAMETERS = {"x86_64": "console=ttyS0 no_timer_check panic=-1",
-              "arm64": "console=ttyAMA0 panic=-1"}
+              "arm64": "console=ttyAMA0 earlycon panic=-1"}
 UNITS = {"K": 1, "M": 1024, "G": 1024 * 1024}
 
 

@@ -19,6 +19,7 @@
  * needs memory: 192M
  * needs smp: 1
  * needs cmdline: test_kho.max_mem=0 reserve_mem=64K:4K:damage
+ * needs cmdline: kho_scratch=20M,20M,20M
  */
 #include <stdio.h>
 #include <stdlib.h>
