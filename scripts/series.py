@@ -49,6 +49,7 @@ class Patch:
     lines: list = dataclasses.field(default_factory=list)
     edits: list = dataclasses.field(default_factory=list)
     drops: list = dataclasses.field(default_factory=list)
+    leaves: list = dataclasses.field(default_factory=list)
 
 
 # The manifest
@@ -83,6 +84,8 @@ def parse_line(patches, keyword, words):
         pass    # for series-check.sh
     elif keyword == "drop":
         patch.drops += words
+    elif keyword == "leave":
+        patch.leaves += words
     elif keyword == "cut":
         patch.edits.append((keyword, words[0], words[1:]))
     elif keyword in ("bridge", "apply"):
@@ -100,8 +103,15 @@ def matches(path, pattern):
 
 
 def assign(paths, patches):
-    """The patch that brings each path: the first one that names it."""
+    """The patch that brings each path: the first one that names it. A path that
+    is left out has none."""
     bringer = {}
+    leaves = [pattern for patch in patches for pattern in patch.leaves]
+    for pattern in leaves:
+        if not any(matches(path, pattern) for path in paths):
+            raise Fault(f"leave {pattern} is not in the repository")
+    paths = [path for path in paths
+             if not any(matches(path, pattern) for pattern in leaves)]
     for number, patch in enumerate(patches):
         for pattern in patch.files:
             found = [p for p in paths if matches(p, pattern)]
@@ -266,8 +276,8 @@ class Series:
         self.tree = Tree(base)
         self.patches = parse_manifest(
             (TOP / "series/manifest").read_text(encoding="utf-8"))
-        self.paths = repository_files()
-        self.bringer = assign(self.paths, self.patches)
+        self.bringer = assign(repository_files(), self.patches)
+        self.paths = sorted(self.bringer)
         check_patches_used(self.patches,
                            [p.name for p in (TOP / "patches").glob("*.patch")])
         self.check_lines()
@@ -566,9 +576,11 @@ def test_results():
     """Of the last complete "make test" for each architecture, see test.sh."""
     runs = []
     for path in sorted((BUILD / "results").glob("complete-*")):
+        arch = path.name.removeprefix("complete-")
         with open(path, encoding="utf-8") as lines:
+            commit = next(lines).strip()
             rows = tapsum.read_totals(lines)
-        runs.append(f"{path.name.removeprefix('complete-')}:\n" + "\n".join(
+        runs.append(f"{arch}, {commit}:\n" + "\n".join(
             f"  {row.name}: {tapsum.counts(*row.number)}" for row in rows))
     if runs:
         return "\n\n".join(runs)

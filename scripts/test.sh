@@ -86,10 +86,11 @@ for name in $wanted; do
 	*) die "LAYER is '$name', expected some of: $layers $more_layers" ;;
 	esac
 done
-need python3 python3
+need python3 python3 make make git git patch patch
 lock test
 mkdir -p "$results"
 : >"$results/totals"
+commit=$(git -C "$top" describe --always --dirty 2>/dev/null || echo unknown)
 
 layer scripts scripts.tap script_tests
 layer tools tools.tap tool_tests
@@ -105,7 +106,7 @@ layer damage "damage-$arch.tap" \
 	"$selftests/run-damage.py" --arch "$arch" --seed 1000000 --aimed 1 --seeds 60
 layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
-layer base-selftests base-selftests.tap "$top/scripts/run-base.py" --arch "$arch"
+layer base-selftests "base-selftests-$arch.tap" "$top/scripts/run-base.py" --arch "$arch"
 
 layer kunit-debug "kunit-debug-$arch.tap" "$top/scripts/kunit.sh" "$arch" debug
 layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
@@ -114,5 +115,6 @@ layer arm64 arm64.tap "$selftests/run.py" --arch arm64 --results arm64 \
 	memfd sessions image_load
 
 # For the cover letter of the series
-[ $# -gt 0 ] || cp "$results/totals" "$results/complete-$arch"
+[ $# -gt 0 ] ||
+	{ echo "commit $commit"; cat "$results/totals"; } >"$results/complete-$arch"
 "$top/scripts/tapsum.py" total "$results/totals"

@@ -251,6 +251,20 @@ def forgotten_file_is_named(repo):
     says(repo.make(1), "no patch brings lib/test.c")
 
 
+def file_is_left_out(repo):
+    repo.write("lib/test.c", "ours\n")
+    repo.write("lib/bench/a.c", "ours\n")
+    repo.add_to_manifest("leave lib/test.c lib/bench/\n")
+    repo.make()
+    assert repo.at(-1, "lib/test.c") is None
+    assert repo.at(-1, "lib/bench/a.c") is None
+
+
+def left_out_file_must_be_there(repo):
+    repo.add_to_manifest("leave lib/test.c\n")
+    says(repo.make(1), "leave lib/test.c is not in the repository")
+
+
 def forgotten_diff_is_named(repo):
     repo.write("patches/0002-more.patch", memory_patch(30, "thirty", 30))
     says(repo.make(1), "no patch applies patches/0002-more.patch")
@@ -341,10 +355,10 @@ def readme_without_figures_is_named(repo):
 
 def cover_letter_has_results(repo):
     repo.write("build/results/complete-x86_64",
-               "3 1 0 5 vm\nfailed: vm: x (for a reason)\n")
+               "commit abc\n3 1 0 5 vm\nfailed: vm: x (for a reason)\n")
     repo.write("build/results/vm-by-hand.tap", "TAP version 13\nok 1 x\n1..1\n")
     repo.make()
-    says(repo.mail(0), "x86_64:\n  vm: 3 passed, 1 failed")
+    says(repo.mail(0), "x86_64, commit abc:\n  vm: 3 passed, 1 failed")
     if "by-hand" in repo.mail(0):
         raise AssertionError("the letter has a result of another run")
 
@@ -369,6 +383,8 @@ TESTS = [
     message_is_the_file,
     missing_message_is_named,
     forgotten_file_is_named,
+    file_is_left_out,
+    left_out_file_must_be_there,
     forgotten_diff_is_named,
     pattern_without_files_is_named,
     unreadable_line_is_named,
