@@ -43,8 +43,8 @@ discard_package()
 copy_directory()
 {
 	say "copying $KERNEL_SRC"
-	tar -C "$KERNEL_SRC" --exclude=./.git --exclude='*.o' -cf - . |
-		tar -C "$unpack" -xf -
+	need rsync rsync
+	rsync -a --exclude=/.git --exclude='*.o' "$KERNEL_SRC/" "$unpack/"
 	if [ -e "$unpack/.config" ] || [ -e "$unpack/include/config" ]; then
 		run_logged "make mrproper in the copy" base-mrproper.log \
 			make -C "$unpack" mrproper

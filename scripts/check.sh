@@ -61,7 +61,8 @@ check_shell()
 check_whitespace()
 {
 	cd "$top" || return
-	set -- $(our_files . ':!patches' ':!series/*.diff')
+	set -- $(our_files . ':!patches' ':!series/*.diff' \
+		':!tools/testing/kho/regressions')
 	! grep -nIE "[[:blank:]]+\$|$(printf ' \t')" "$@" || return 1
 	for path; do
 		[ -z "$(tail -c 1 "$path")" ] || echo "$path: no newline at the end"

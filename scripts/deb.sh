@@ -39,6 +39,7 @@ fetch_config()
 	[ ! -s "$out/distribution.config" ] || return 0
 	apt_arch=$debian_arch
 	open_archive $package
+	[ $updated = yes ] || die "could not read the archive: $(apt_error)"
 	version=$(config_version)
 	if [ -z "$version" ]; then
 		say "$mirror offers no $package for $debian_arch: taking defconfig"
@@ -49,6 +50,7 @@ fetch_config()
 		"./usr/src/$package/config.${debian_arch}_none_$debian_arch.xz" |
 		xz -d >"$out/distribution.config.new"
 	mv "$out/distribution.config.new" "$out/distribution.config"
+	rm -f "$out/config.inputs"
 	say "the configuration is that of $package $version"
 }
 

@@ -71,6 +71,7 @@ build_kernel()
 		"$top/scripts/kernel.sh" ours "$arch" vm \
 			"$top/scripts/configs/debug.config" >"$logs/$name-image.log" ||
 			return
+		lock "kernel-ours-$arch-vm+debug"
 	else
 		drop_build_of_other_base
 		run_logged "configuring for $arch" "$name-config.log" \

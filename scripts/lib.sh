@@ -69,7 +69,8 @@ install_packages()
 	apt-get update && "$@"
 )
 
-# lock NAME: wait for, then hold until this script ends, an exclusive lock.
+# lock NAME: wait for, then hold until this script ends or locks something else,
+# an exclusive lock.
 lock()
 {
 	exec 9>"$build/locks/$1"

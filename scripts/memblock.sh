@@ -7,7 +7,8 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 "$top/scripts/tree.sh"
-need gcc gcc make make /usr/share/doc/liburcu-dev liburcu-dev
+need gcc gcc make make /usr/include/stdio.h libc6-dev
+need /usr/share/doc/liburcu-dev liburcu-dev
 simulator=$build/linux/tools/testing/memblock
 log=$logs/memblock.log
 lock memblock

@@ -7,7 +7,7 @@ those scripts are not used, as they build kernels of their own and put KVM
 first. What counts as passed is what counts there: a line in the console log,
 or the KTAP output of liveupdate.c. A kernel warning fails a test here.
 
-Writes build/results/base-selftests.tap, and the console logs to
+Writes build/results/base-selftests-ARCH.tap, and the console logs to
 build/results/base-selftests/. Exit status 1 if one failed.
 """
 import argparse
@@ -176,7 +176,7 @@ def main():
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(run, jobs))
-    path = khotest.write_results("base-selftests.tap", results)
+    path = khotest.write_results(f"base-selftests-{args.arch}.tap", results)
     failed = sum(not passed for passed, _, _ in results)
     khotest.say(f"{len(results) - failed} base selftests passed, {failed} "
                 f"failed; results: {path}")

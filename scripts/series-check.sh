@@ -105,8 +105,10 @@ check_recipients()
 # judges it makes all of it unknown.
 prepare_results()
 {
+	machine=$top/tools/testing/selftests/kho
 	cat "$top"/scripts/configs/*.config "$top/scripts/kbuild.sh" \
-		"$top/scripts/static.sh" | cksum >"$dir/judges.new"
+		"$top/scripts/static.sh" "$machine"/*.[ch] "$machine"/*.py \
+		"$machine/scenarios/memfd.c" | cksum >"$dir/judges.new"
 	cmp -s "$dir/judges.new" "$dir/judges" || : >"$dir/passed"
 	mv "$dir/judges.new" "$dir/judges"
 }
@@ -213,11 +215,23 @@ boot()
 	return 1
 }
 
+# What the manifest leaves out
+left_out()
+{
+	awk '$1 == "leave" { for (i = 2; i <= NF; i++) print $i }' \
+		"$top/series/manifest"
+}
+
 # What neither the series nor tree.sh has touched is a copy of the base in both.
 check_end_state()
 {
+	left_out >"$dir/left"
 	{ tree_git ls-files; cat "$dir/tracked" "$build/linux.manifest"; } |
-	sort -u | while read -r path; do
+	sort -u | awk '
+		NR == FNR { left[$0]; next }
+		{ for (l in left) if ($0 == l || l ~ "/$" && index($0, l) == 1) next
+		  print }' "$dir/left" - |
+	while read -r path; do
 		if [ ! -e "$source/$path" ] && [ ! -e "$build/linux/$path" ]; then
 			continue
 		fi
@@ -230,20 +244,22 @@ check_pages()
 {
 	rm -rf "$dir/html"
 	cd "$source/Documentation" || return
+	status=0
 	srctree=$source PYTHONDONTWRITEBYTECODE=1 sphinx-build -q -b html \
 		-D include_patterns="$pages" -D root_doc=core-api/kho/index \
 		-D version="$number" -D release="$number" \
-		. "$dir/html" 2>&1 |
-	grep -E 'WARNING|ERROR|CRITICAL|Exception' |
+		. "$dir/html" >"$logs/sphinx.log" 2>&1 || status=$?
+	grep -E 'WARNING|ERROR|CRITICAL|Exception' "$logs/sphinx.log" |
 	grep -vE "isn't included in any toctree|dot\(1\) not found|^WARNING: /sys/" || :
-	[ -f "$dir/html/core-api/kho/index.html" ]
+	[ $status = 0 ] || { tail -n 5 "$logs/sphinx.log"; return $status; }
 }
 
 check_abi_pages()
 {
 	cd "$source" || return
-	tools/docs/get_abi.py --dir Documentation/ABI validate 2>&1 |
-	grep -i kho || :
+	tools/docs/get_abi.py --dir Documentation/ABI validate \
+		>"$logs/get_abi.log" 2>&1 || { tail -n 5 "$logs/get_abi.log"; return 1; }
+	! grep -i kho "$logs/get_abi.log"
 }
 
 # Not those that need an OCaml compiler, or cannot only report
@@ -267,6 +283,7 @@ check_patterns()
 check_coccinelle()
 {
 	cd "$source" || return
+	: >"$logs/coccinelle.log"
 	files=$(kernel_files | grep '\.c$' | grep -v '^tools/')
 	for cocci in $(semantic_patches); do
 		# shellcheck disable=SC2086 # a list of files
@@ -274,8 +291,9 @@ check_coccinelle()
 			$(sed -n 's,^// Options: *,,p' "$cocci") \
 			-I include -I arch/x86/include \
 			--include include/linux/kconfig.h $files \
-			2>>"$logs/coccinelle.log" |
-		grep -E '^[^ :]+:[0-9]' || :
+			>"$dir/spatch" 2>>"$logs/coccinelle.log" ||
+			echo "$cocci: spatch failed, see $logs/coccinelle.log"
+		grep -E '^[^ :]+:[0-9]' "$dir/spatch" || :
 	done
 }
 
@@ -309,14 +327,18 @@ esac
 "$top/scripts/tree.sh"
 lock series-check
 need git git
-[ -n "$quick" ] || need sparse sparse spatch coccinelle sphinx-build python3-sphinx
+[ -n "$quick" ] || need sparse sparse spatch coccinelle sphinx-build python3-sphinx \
+	/usr/lib/python3/dist-packages/yaml python3-yaml
 prepare_tree
 prepare_results
 printf 'CONFIG_LIVEUPDATE=y\n' >"$dir/on.config"
 printf 'CONFIG_KEXEC_HANDOVER=n\n' >"$dir/off.config"
 
 start_tap
-mails=$(find "$build/series" -name '*.patch' ! -name '0000-*' | sort)
+# Another "make series" must not replace them meanwhile
+rm -rf "$dir/mails"
+cp -r "$build/series" "$dir/mails"
+mails=$(find "$dir/mails" -name '*.patch' ! -name '0000-*' | sort)
 for mail in $mails; do
 	number=$(basename "$mail" | cut -c1-4)
 	check "$number: git am" apply_patch

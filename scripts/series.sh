@@ -28,6 +28,7 @@ fetch_newest()
 	rm -f "$deb"
 }
 
+lock series
 need git git patch patch diff diffutils python3 python3
 base=${KERNEL_SRC:-$build/base}
 if [ "$base" = newest ]; then

@@ -70,7 +70,8 @@ compose_stage()
 	mkdir -p "$stage"
 	for dir in kernel include lib arch tools Documentation; do
 		[ ! -d "$top/$dir" ] || rsync -a --exclude=__pycache__ \
-			--exclude='*~' --exclude='.*.swp' "$top/$dir" "$stage/"
+			--exclude='*~' --exclude='.*.swp' \
+			--filter=':- .gitignore' "$top/$dir" "$stage/"
 	done
 	for file in "$top"/patches/*.patch; do
 		[ ! -e "$file" ] || apply_patch "$file"
