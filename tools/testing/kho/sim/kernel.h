@@ -63,7 +63,6 @@
 #define __private
 #define __user
 #define ACCESS_PRIVATE(p, member)	((p)->member)
-#define list_is_head(entry, head)	((entry) == (head))
 
 /* The kernel's takes the address of what a null pointer leads to */
 #include <linux/list_private.h>
@@ -196,7 +195,6 @@ typedef unsigned long cycles_t;
 
 #define atomic_long_read(v)	((v)->counter)
 #define atomic_long_set(v, n)	((v)->counter = (n))
-#define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)

@@ -151,14 +151,18 @@ class Runner:
                      f"log: {machine.log}")
         return trials
 
+    def again(self, trial):
+        return (f"{sys.argv[0]} --arch {self.args.arch} "
+                f"--config {self.args.config} --contents {self.args.contents} "
+                f"--seed {trial.number} --seeds 1")
+
     def tell(self, trial, log):
         if not trial.faults:
             return
         text = f"damage {trial.number:<20} FAILED"
         for line in trial.faults[:16]:
             text += f"\n    {line}"
-        text += f"\n    log: {log}\n    again: make damage " \
-                f"SEED={trial.number} SEEDS=1"
+        text += f"\n    log: {log}\n    again: {self.again(trial)}"
         khotest.say(text)
 
     def run(self):

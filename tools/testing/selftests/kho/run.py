@@ -244,7 +244,7 @@ class Runner:
         return khotest.kernel(tree, self.arch, *wanted)
 
     def edited(self, image, name, edits):
-        path = khotest.BUILD / "guest" / self.arch / "images" / name
+        path = self.logs / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             path.write_bytes(edit_note.edit_note(image.read_bytes(), edits))

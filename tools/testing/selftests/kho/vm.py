@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Boot one QEMU virtual machine and watch its serial console.
 
@@ -9,7 +8,6 @@ comes, and how the machine ended.
 Emulation (-accel tcg) is the default, because a /dev/kvm that opens may still
 hang its guests; ACCEL=kvm in the environment chooses otherwise.
 """
-import argparse
 import dataclasses
 import os
 import pathlib
@@ -149,28 +147,3 @@ def follow(console, log, on_line):
         last = last[-19:] + [line]
         on_line(line)
     return last
-
-
-def main():
-    parser = argparse.ArgumentParser(description="Boot one virtual machine.")
-    parser.add_argument("--arch", choices=QEMU, default="x86_64")
-    parser.add_argument("--memory", default="512M")
-    parser.add_argument("--smp", type=int, default=2)
-    parser.add_argument("--nodes", type=int, default=1)
-    parser.add_argument("--deadline", type=int, default=600,
-                        help="seconds until it counts as hung")
-    parser.add_argument("--log", default="/dev/null")
-    parser.add_argument("--cmdline", default="",
-                        help="added to the parameters for the console")
-    parser.add_argument("kernel")
-    parser.add_argument("initrd")
-    machine = Machine(**vars(parser.parse_args()))
-    machine.cmdline = f"{PARAMETERS[machine.arch]} {machine.cmdline}"
-    require_tools(*QEMU[machine.arch][:2])
-    ended = run(machine, print)
-    print(f"vm: {ended.status} after {ended.seconds:.0f} s", file=sys.stderr)
-    return ended.status != "exited"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
