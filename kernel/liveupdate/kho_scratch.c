@@ -320,6 +320,10 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 {
 	phys_addr_t end;
 
+	/* Linux 7.3 lists what it was told not to set aside, anywhere */
+	if (!area->size)
+		return true;
+
 	if (PAGE_ALIGNED(area->addr) && PAGE_ALIGNED(area->size) &&
 	    !check_add_overflow(area->addr, area->size, &end) &&
 	    arch_kho_is_memory(area->addr, area->size))
@@ -330,20 +334,57 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 	return false;
 }
 
-/* The loader puts an image into one area, so a list that lost it lost more */
-static bool __init scratch_has_image(const struct kho_scratch *area,
-				     unsigned int cnt)
+/* Areas were taken from free memory, one after the other */
+static bool __init scratch_areas_apart(const struct kho_scratch *area,
+				       unsigned int cnt)
 {
-	phys_addr_t start = __pa_symbol(_text), end = __pa_symbol(_end);
-
 	for (unsigned int i = 0; i < cnt; i++) {
-		if (area[i].addr <= start && end <= area[i].addr + area[i].size)
+		for (unsigned int j = 0; j < i; j++) {
+			if (!area[i].size || !area[j].size ||
+			    area[i].addr >= area[j].addr + area[j].size ||
+			    area[j].addr >= area[i].addr + area[i].size)
+				continue;
+
+			pr_warn("the areas at %pa and %pa overlap\n",
+				&area[j].addr, &area[i].addr);
+			return false;
+		}
+	}
+
+	return true;
+}
+
+/*
+ * The loader puts each segment into one area, so a list that lost one of them
+ * lost more.
+ */
+static bool __init scratch_has(const struct kho_scratch *area, unsigned int cnt,
+			       const char *what, phys_addr_t start, u64 size)
+{
+	for (unsigned int i = 0; i < cnt; i++) {
+		if (area[i].addr <= start &&
+		    start + size <= area[i].addr + area[i].size)
 			return true;
 	}
 
-	pr_warn("this kernel, %pa to %pa, is in none of the %u areas, expected it in one\n",
-		&start, &end, cnt);
+	pr_warn("%s, %llu bytes at %pa, is in none of the %u areas, expected it in one\n",
+		what, size, &start, cnt);
 	return false;
+}
+
+static bool __init scratch_list_valid(const struct kho_scratch *area,
+				      unsigned int cnt, phys_addr_t list)
+{
+	for (unsigned int i = 0; i < cnt; i++) {
+		if (!scratch_area_valid(&area[i]))
+			return false;
+	}
+
+	/* KASLR has moved the kernel to where the list allows it, right or wrong */
+	return scratch_areas_apart(area, cnt) &&
+	       scratch_has(area, cnt, "this list", list, cnt * sizeof(*area)) &&
+	       scratch_has(area, cnt, "this kernel", __pa_symbol(_text),
+			   _end - _text);
 }
 
 /*
@@ -373,13 +414,6 @@ static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 	bool memory_known = memblock_phys_mem_size();
 	unsigned int i;
 	int err;
-
-	for (i = 0; i < cnt; i++) {
-		if (!scratch_area_valid(&area[i]))
-			return -EINVAL;
-	}
-	if (!scratch_has_image(area, cnt))
-		return -EINVAL;
 
 	for (i = 0; i < cnt; i++) {
 		err = scratch_fits(&area[i]) ?
@@ -429,7 +463,8 @@ int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 		return -ENOMEM;
 	}
 
-	err = scratch_mark(area, len / sizeof(*area));
+	err = scratch_list_valid(area, len / sizeof(*area), phys) ?
+	      scratch_mark(area, len / sizeof(*area)) : -EINVAL;
 	early_memunmap(area, len);
 	if (err)
 		return err;

@@ -341,7 +341,9 @@ static int __init kho_map_node(phys_addr_t phys, void *data)
 {
 	struct kho_map_walk *walk = data;
 
-	if (!kho_in_memory(phys) || ++walk->nodes > walk->max_nodes) {
+	/* In scratch it would change between one walk and the next */
+	if (!kho_in_memory(phys) || kho_scratch_overlap(phys, PAGE_SIZE) ||
+	    ++walk->nodes > walk->max_nodes) {
 		pr_err("preserved memory map has a bad node at %pa, number %lu of at most %lu\n",
 		       &phys, walk->nodes, walk->max_nodes);
 		return -EINVAL;

@@ -63,6 +63,7 @@
 #define __private
 #define __user
 #define ACCESS_PRIVATE(p, member)	((p)->member)
+#define list_is_head(entry, head)	((entry) == (head))
 
 /* The kernel's takes the address of what a null pointer leads to */
 #include <linux/list_private.h>

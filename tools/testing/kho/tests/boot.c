@@ -153,10 +153,41 @@ TEST(scratch_without_the_kernel)
 	phys_addr_t phys;
 	struct sim_handover h = previous(&phys);
 
-	areas(&h)[0].size = SIM_IMAGE_SIZE - PAGE_SIZE;
-	areas(&h)[1].size = 0;
-	areas(&h)[2].size = 0;
-	expect_refused(&h, "is in none of the 3 areas, expected it in one");
+	h.image = phys;
+	expect_refused(&h, "this kernel, 65536 bytes at ");
+}
+
+/* KASLR follows the list, so the kernel may be in an area that is none */
+TEST(scratch_without_its_list)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+
+	areas(&h)[0] = (struct kho_scratch) { phys, SIM_IMAGE_SIZE };
+	h.image = phys;
+	expect_refused(&h, "this list, 48 bytes at ");
+}
+
+TEST(scratch_that_overlaps)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+
+	areas(&h)[2].addr = areas(&h)[0].addr + areas(&h)[0].size - PAGE_SIZE;
+	expect_refused(&h, "overlap");
+}
+
+/* Linux 7.3 lists an area of nothing that begins where memory ends */
+TEST(scratch_of_no_size)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+
+	areas(&h)[1] = (struct kho_scratch) { SIM_END, 0 };
+	sim_boot(&h);
+	CHECK(is_kho_boot());
+	CHECK(kho_restore_folio(phys));
+	CHECK_MACHINE();
 }
 
 TEST(long_list_of_scratch)
@@ -202,6 +233,21 @@ TEST(node_is_nowhere)
 		below(root(&h))[300] = nowhere[i];
 		expect_refused(&h, "preserved memory map has a bad node at 0x");
 	}
+}
+
+/* As good as the real one, but the next allocation may take its page */
+TEST(node_in_scratch)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+	u64 *table = below(root(&h)), scratch = areas(&h)[0].addr;
+
+	memcpy(phys_to_virt(scratch), below(table), PAGE_SIZE);
+	for (unsigned int i = 0; i < 1 << KHO_TABLE_SIZE_LOG2; i++) {
+		if (table[i])
+			table[i] = scratch;
+	}
+	expect_refused(&h, "preserved memory map has a bad node at 0x");
 }
 
 /* Every table that leads to itself: as many walks as the depth allows */

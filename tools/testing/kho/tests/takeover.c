@@ -327,7 +327,8 @@ static void expect_list_refused(const char *text)
 	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
 }
 
-static struct kho_scratch *list_areas(unsigned int nr)
+/* More areas behind the one with the kernel */
+static void list_areas(unsigned int nr)
 {
 	struct kho_scratch *areas;
 
@@ -335,26 +336,21 @@ static struct kho_scratch *list_areas(unsigned int nr)
 	sim_boot(NULL);
 	handover = sim_kexec();
 	handover.scratch_len = nr * sizeof(*areas);
-	handover.image = SIM_END;
 
 	areas = phys_to_virt(handover.scratch);
-	for (unsigned int i = 0; i < nr; i++)
+	for (unsigned int i = 1; i < nr; i++)
 		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, SIM_IMAGE_SIZE };
-	return areas;
 }
 
-/* More areas than memblock has room for that early, or one across many others */
+/* More areas than memblock has room for that early */
 TEST(too_many_scratch_areas)
 {
 	list_areas(200);
 	expect_list_refused("cannot mark the area at 0x0000000089c00000: ENOSPC");
-
-	list_areas(81)[80] = (struct kho_scratch) { SIM_END, SZ_1G };
-	expect_list_refused("cannot mark the area at 0x0000000082000000: ENOSPC");
 }
 
 TEST(scratch_is_no_memory)
 {
-	list_areas(1);
-	expect_refused("bad area of 0x10000 bytes at 0x0000000082000000");
+	list_areas(2);
+	expect_refused("bad area of 0x10000 bytes at 0x0000000082100000");
 }
