@@ -182,6 +182,18 @@ TEST(shared_data)
 	CHECK_EQ(-ENODATA, liveupdate_flb_get_incoming(&sim_shared, &obj));
 }
 
+/* Nobody can ask for a session, but whoever loads the next kernel is told of them */
+TEST(live_update_is_switched_off)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+
+	sim_early_liveupdate_param((char[]){ "off" });
+	sim_boot(&left.handover);
+	CHECK(sim_logged("live update state of the previous kernel cannot be read: EOPNOTSUPP"));
+	expect_kept(memfd);
+}
+
 /* Everything the next kernel is asked for gives @err, and all stays reserved */
 static void expect_nothing_read(const struct left *left, int err, const char *text)
 {

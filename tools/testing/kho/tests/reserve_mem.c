@@ -125,6 +125,37 @@ TEST(no_memory_there)
 	expect_new(&h, "'region' at 0x82100000 is not in memory");
 }
 
+/* On arm64 what firmware keeps to itself is memory, but not mapped */
+static void expect_not_mapped(const struct sim_handover *h, phys_addr_t phys,
+			      const char *text)
+{
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_early(h);
+	memblock_mark_nomap(phys, SZ_1M);
+	sim_reserve_mem((char[]){ "1M:1M:region" });
+	CHECK(sim_logged(text));
+	CHECK(!sim_logged("Revived"));
+}
+
+TEST(region_is_not_mapped)
+{
+	struct sim_handover h;
+	phys_addr_t phys;
+
+	boot(NULL, "1M:1M:region");
+	phys = region("region");
+	h = sim_kexec();
+	expect_not_mapped(&h, phys, "is not in memory that can be preserved");
+}
+
+TEST(fdt_is_not_mapped)
+{
+	struct sim_handover h = previous();
+	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
+
+	expect_not_mapped(&h, ALIGN_DOWN(virt_to_phys(fdt), SZ_1M), "is damaged");
+}
+
 TEST(misaligned)
 {
 	struct sim_handover h = previous();
