@@ -424,11 +424,11 @@ static void kho_tell_reasons(const struct kho_offer *offer,
 		pr_warn("it was loaded without a handover\n");
 	else if (!next->kho_on)
 		pr_warn("it starts with KHO off\n");
-	else if (next->known == KHO_NEXT_OPAQUE)
-		pr_warn("it does not say what it can read\n");
 	else if (next->page_shift != PAGE_SHIFT)
 		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
 			next->page_shift, PAGE_SHIFT);
+	else if (next->known == KHO_NEXT_OPAQUE)
+		pr_warn("it does not say what it can read\n");
 	if (!kho_next_takes_over(next))
 		return;
 
@@ -469,6 +469,18 @@ static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
 }
 
 /**
+ * arch_kho_image_page_shift - the page size of a kernel, going by its image alone
+ * @image: an image without a note, of a format that kexec_file_load() takes.
+ * @size: its size in bytes.
+ *
+ * Return: log2 of the size in bytes; that of ours if nothing is known.
+ */
+u32 __weak arch_kho_image_page_shift(const void *image, size_t size)
+{
+	return PAGE_SHIFT;
+}
+
+/**
  * kho_check_load - may this image be loaded?
  * @image: the image, with kernel and command line in memory. What is learned of
  *	it stays with it.
@@ -487,8 +499,14 @@ int kho_check_load(struct kimage *image)
 
 	err = kho_describe_next(next, kho_find_note(image->kernel_buf,
 						    image->kernel_buf_len),
-				image->cmdline_buf) ?:
-	      kho_refuse("load", &offer, next);
+				image->cmdline_buf);
+	if (err)
+		return err;
+	if (next->known == KHO_NEXT_OPAQUE)
+		next->page_shift = arch_kho_image_page_shift(image->kernel_buf,
+							     image->kernel_buf_len);
+
+	err = kho_refuse("load", &offer, next);
 	if (!err)
 		kho_warn(&offer, next, false);
 

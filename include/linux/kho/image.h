@@ -34,7 +34,7 @@ enum kho_next_known {
  *	that alone, and unless that says otherwise, if it is %KHO_NEXT_OPAQUE.
  * @liveupdate_on: it starts with live update on, likewise, but only if the command
  *	line says so.
- * @page_shift: log2 of the size of its pages; of ours if it is %KHO_NEXT_OPAQUE.
+ * @page_shift: log2 of the size of its pages; of ours if nothing is known of it.
  * @nr: number of @entries.
  * @entries: what it reads, from its note.
  */
@@ -51,6 +51,7 @@ struct kho_next {
 void kho_set_next(const struct kimage *image);
 int kho_check_next(void);
 int kho_recheck_next(void);
+u32 arch_kho_image_page_shift(const void *image, size_t size);
 #else
 static inline void kho_set_next(const struct kimage *image) { }
 static inline int kho_check_next(void) { return 0; }

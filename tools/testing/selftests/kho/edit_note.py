@@ -8,7 +8,8 @@ copies the image IN to OUT with each EDIT done to its note, in this order:
 
     NAME=MIN-MAX   the range that it reads of a component which it has
     NAME=-         it does not have that component
-    page-shift=N   the size of its pages, as a power of two
+    page-shift=N   the size of its pages, as a power of two; the header of an
+                   arm64 Image has it, too
     flags=N        bit 0: KHO on by default, bit 1: live update built in
     version=N      of the note itself
     sum=N          a wrong sum, unless it happens to be the right one
@@ -27,6 +28,7 @@ MAGIC = b"\x89KHO image note\0"
 ALIGN = 512
 HEADER = struct.Struct("<16s5I12x")
 ENTRY = struct.Struct("<16s2I")
+ARM64_PAGES = {12: 1, 14: 2, 16: 3}
 FIELDS = ("version", "nr", "sum", "page-shift", "flags")
 
 
@@ -73,10 +75,16 @@ class Note:
     def duplicate(self):
         self.image += bytes(-len(self.image) % ALIGN) + self.pack()
 
+    def set_arm64_pages(self, shift):
+        if self.image[0x38:0x3c] == b"ARM\x64" and shift in ARM64_PAGES:
+            self.image[0x18] = self.image[0x18] & ~6 | ARM64_PAGES[shift] << 1
+
     def set(self, name, value):
         entry = re.fullmatch(r"(\d+)-(\d+)", value)
         if name in FIELDS and name != "nr":
             self.fields[name] = int(value, 0)
+            if name == "page-shift":
+                self.set_arm64_pages(self.fields[name])
         elif name in self.entries and value == "-":
             del self.entries[name]
         elif name in self.entries and entry:

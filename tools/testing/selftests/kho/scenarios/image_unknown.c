@@ -3,12 +3,13 @@
  * An image that does not say what it reads, or not in a way that makes sense,
  * may be one of Linux 7.3: while that could take over it is loaded with a
  * warning. In strict mode it is not, nor when something is handed over that
- * Linux 7.3 cannot read, or with a command line by which it would not try.
+ * Linux 7.3 cannot read, or with a command line by which it would not try, or
+ * if its pages have another size, which an arm64 Image tells without a note.
  *
  * needs memory: 1G
  * needs cmdline: initcall_blacklist=test_kho_init kho_scratch=256M,16M,16M
  * needs kernels: ours stock ours:drop ours:sum=1 ours:version=2
- * needs kernels: ours:duplicate,radix=2-3 ours:duplicate
+ * needs kernels: ours:duplicate,radix=2-3 ours:duplicate ours:page-shift=14,drop
  */
 #include "scenario.h"
 
@@ -51,10 +52,21 @@ static void ruled_out_by_command_line(void)
 	      "the log says so");
 }
 
+static void ruled_out_by_page_size(void)
+{
+#ifdef __aarch64__
+	check_result(load_kernel("ours:page-shift=14,drop", ""), -EPROTONOSUPPORT,
+		     "load a kernel with other pages and no note");
+	check(kmsg_has("image: its pages have 2^14 bytes, expected 2^"),
+	      "the log says so");
+#endif
+}
+
 static void in_use(void)
 {
 	load_all("enforce", 0);
 	ruled_out_by_command_line();
+	ruled_out_by_page_size();
 	check_kho("next/memfd", "-");
 	check_result(load_kernel("ours:duplicate", ""), 0,
 		     "load one that says the same thing twice");
