@@ -91,12 +91,12 @@ check_recipients()
 	cd "$source" || return
 	paths=$(sed -n 's,^+++ b/,,p; s,^--- a/,,p' "$mail" | sort -u)
 	[ "$paths" != MAINTAINERS ] || return 0
-	roles='maintainer: open_list:'
+	roles='maintainer: (open|moderated)_list:'
 	! echo "$paths" | grep -qxF "$(kernel_files)" || roles="$roles KEXEC_HANDOVER"
 	recipients=$(perl scripts/get_maintainer.pl --no-git --no-git-fallback \
 		"$mail" 2>/dev/null)
 	for role in $roles; do
-		echo "$recipients" | tr ' ' _ | grep -q "(.*$role" ||
+		echo "$recipients" | tr ' ' _ | grep -qE "\(.*$role" ||
 			echo "nobody in the role '$role': $recipients"
 	done
 }
