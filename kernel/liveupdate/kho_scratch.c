@@ -391,12 +391,16 @@ static bool __init scratch_list_valid(const struct kho_scratch *area,
  * Can memblock note another area? It is too early for it to make more room, and
  * it panics where it would have to: for one region more, one for each gap between
  * others that the area goes across, two where it divides others, and two that are
- * to be free whenever it divides a region.
+ * to be free whenever it divides a region. If the memory around the areas is added
+ * later, each of them divides that once more, and it comes in several pieces.
  */
-static bool __init scratch_fits(const struct kho_scratch *area)
+static bool __init scratch_fits(const struct kho_scratch *area, bool memory_known)
 {
 	unsigned long cnt = memblock.memory.cnt + 5;
 	struct memblock_region *r;
+
+	if (!memory_known)
+		cnt += memblock.memory.cnt + 32;
 
 	for_each_mem_region(r)
 		cnt += r->base < area->addr + area->size &&
@@ -416,7 +420,7 @@ static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 	int err;
 
 	for (i = 0; i < cnt; i++) {
-		err = scratch_fits(&area[i]) ?
+		err = scratch_fits(&area[i], memory_known) ?
 		      memblock_add(area[i].addr, area[i].size) : -ENOSPC;
 		if (!err)
 			err = memblock_mark_kho_scratch(area[i].addr, area[i].size);
