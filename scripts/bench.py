@@ -21,8 +21,8 @@ What is measured:
     *_many      the same a folio, as memfd calls KHO for many folios
 
 Prints a table with the ratio to stock and says which of the targets are met;
-writes bench.csv and boot-cost.svg to build/results/, and console logs to
-build/results/bench/. Only the former has the cold boots themselves (cold_boot,
+writes bench.csv and boot-cost.svg to build/results/, with --quick bench-quick.csv
+and boot-cost-quick.svg, and console logs to build/results/bench/. Only the former has the cold boots themselves (cold_boot,
 cold_init) and the runs of preserved pages that follow one another (runs). Exit
 status 1 if a machine failed or a target is missed.
 """
@@ -252,6 +252,7 @@ class Run:
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             list(pool.map(self.one, self.todo))
         figures.write_csv(self.csv, self.results)
+        self.csv.with_suffix(".part").unlink(missing_ok=True)
         return self.results
 
 

@@ -362,8 +362,8 @@ static bool __init scratch_has(const struct kho_scratch *area, unsigned int cnt,
 			       const char *what, phys_addr_t start, u64 size)
 {
 	for (unsigned int i = 0; i < cnt; i++) {
-		if (area[i].addr <= start &&
-		    start + size <= area[i].addr + area[i].size)
+		if (area[i].addr <= start && size <= area[i].size &&
+		    start - area[i].addr <= area[i].size - size)
 			return true;
 	}
 

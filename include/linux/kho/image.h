@@ -47,11 +47,12 @@ struct kho_next {
 	struct kho_image_entry entries[KHO_IMAGE_NOTE_MAX_ENTRIES];
 };
 
+u32 arch_kho_image_page_shift(const void *image, size_t size);
+
 #ifdef CONFIG_KEXEC_HANDOVER
 void kho_set_next(const struct kimage *image);
 int kho_check_next(void);
 int kho_recheck_next(void);
-u32 arch_kho_image_page_shift(const void *image, size_t size);
 #else
 static inline void kho_set_next(const struct kimage *image) { }
 static inline int kho_check_next(void) { return 0; }

@@ -328,7 +328,7 @@ static void expect_list_refused(const char *text)
 }
 
 /* More areas behind the one with the kernel */
-static void list_areas(unsigned int nr)
+static struct kho_scratch *list_areas(unsigned int nr)
 {
 	struct kho_scratch *areas;
 
@@ -340,13 +340,17 @@ static void list_areas(unsigned int nr)
 	areas = phys_to_virt(handover.scratch);
 	for (unsigned int i = 1; i < nr; i++)
 		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, SIM_IMAGE_SIZE };
+	return areas;
 }
 
-/* More areas than memblock has room for that early */
+/* More areas than memblock has room for that early, or one across many others */
 TEST(too_many_scratch_areas)
 {
 	list_areas(200);
 	expect_list_refused("cannot mark the area at 0x0000000084e00000: ENOSPC");
+
+	list_areas(40)[39] = (struct kho_scratch) { SIM_END, SZ_1G };
+	expect_list_refused("the areas at 0x0000000082100000 and 0x0000000082000000 overlap");
 }
 
 TEST(scratch_is_no_memory)
