@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A round trip of memory through Kexec Handover, across a real kexec.
  *
@@ -12,6 +12,12 @@
  * through the functions that every subsystem has. Of how components store what
  * they are given it knows how much a chunk and a block hold, for pieces that
  * just fit and pieces that do not.
+ *
+ * Takes the place of lib/test_kho.c of Linux 7.3:
+ * Copyright (c) 2025 Microsoft Corporation.
+ * Authors:
+ *   Saurabh Sengar <ssengar@microsoft.com>
+ *   Mike Rapoport <rppt@kernel.org>
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

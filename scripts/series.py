@@ -48,7 +48,6 @@ class Patch:
     files: list = dataclasses.field(default_factory=list)
     lines: list = dataclasses.field(default_factory=list)
     edits: list = dataclasses.field(default_factory=list)
-    drops: list = dataclasses.field(default_factory=list)
     leaves: list = dataclasses.field(default_factory=list)
 
 
@@ -82,8 +81,6 @@ def parse_line(patches, keyword, words):
         patch.lines.append((path, re.compile(regex), count))
     elif keyword == "boot" and not words:
         pass    # for series-check.sh
-    elif keyword == "drop":
-        patch.drops += words
     elif keyword == "leave":
         patch.leaves += words
     elif keyword == "cut":
@@ -304,11 +301,6 @@ class Series:
     def step(self, number):
         """Bring the tree to the patch of this number."""
         patch = self.patches[number]
-        for path in patch.drops:
-            if self.tree.read(path) is None:
-                self.trouble.append(f"patch {patch.name}: drop {path}: "
-                                    "there is no such file")
-            self.tree.write(path, None)
         for edit in patch.edits:
             self.edit(patch, number, *edit)
         for path in self.paths:
@@ -384,8 +376,7 @@ def hunks(old, new):
 
 def replaced_files(series):
     """Files of the base of which nothing is left at the end."""
-    gone = [p for patch in series.patches for p in patch.drops]
-    for path in sorted(gone + series.paths):
+    for path in sorted(series.paths):
         content = series.tree.original(path)
         if content is not None:
             yield path, content
@@ -479,7 +470,6 @@ def identity():
 def touched_paths(series):
     paths = set(series.paths)
     for patch in series.patches:
-        paths.update(patch.drops)
         for keyword, target, _ in patch.edits:
             if keyword == "cut":
                 paths.add(target)
@@ -619,19 +609,9 @@ def release_of(base):
         raise Fault(f"{base} is not a Linux source tree") from None
 
 
-def check_superseded(series):
-    rows = (TOP / "scripts/superseded").read_text(encoding="utf-8")
-    listed = {row for row in rows.splitlines() if row and row[0] != "#"}
-    dropped = {p for patch in series.patches for p in patch.drops}
-    for path in sorted(listed ^ dropped):
-        where = "scripts/superseded" if path in listed else "series/manifest"
-        raise Fault(f"{path} is left out by {where} only")
-
-
 def make(base, output):
     release = release_of(base)
     series = Series(base)
-    check_superseded(series)
     lost = list(changes_lost(series, read_replaced(), BUILD / "base"))
     stream = write_commits(series, release)
     for line in series.trouble + lost:

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Makes build/linux: the base tree, with this repository's files laid over it,
-# patches/*.patch applied to the base's files, and the files that
-# scripts/superseded names left out.
+# Makes build/linux: the base tree, with this repository's files laid over it, and
+# patches/*.patch applied to the base's files.
 #
 # Everything that differs from the base is composed in build/stage first. Only
 # files that changed are then written to build/linux, with a new time, so that
@@ -76,14 +75,10 @@ compose_stage()
 	for file in "$top"/patches/*.patch; do
 		[ ! -e "$file" ] || apply_patch "$file"
 	done
-	while read -r path; do
-		[ ! -e "$stage/$path" ] ||
-			die "scripts/superseded: $path is also in the repository"
-	done <"$top/scripts/superseded"
 }
 
-# A path that was listed and is in the stage no more: superseded, removed by a
-# patch, or the base's again.
+# A path that was listed and is in the stage no more: removed by a patch, or the
+# base's again.
 restore_path()
 {
 	if grep -qxF "$1" "$stage.removed" || [ ! -e "$base/$1" ]; then
@@ -99,7 +94,6 @@ restore_path()
 
 list_removed()
 {
-	grep -v '^#' "$top/scripts/superseded" || :
 	for file in "$top"/patches/*.patch; do
 		[ -e "$file" ] || continue
 		for path in $(patched_paths "$file"); do

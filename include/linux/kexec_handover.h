@@ -1,10 +1,12 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Kexec Handover: memory and state that the next kernel finds again.
  *
  * The first group of functions is for users: they preserve folios, ranges of
  * pages, vmalloc areas and named blobs before kexec and get them back after
  * it. The second group is called by architecture and memory setup.
+ *
+ * Takes the place of include/linux/kexec_handover.h of Linux 7.3.
  */
 #ifndef LINUX_KEXEC_HANDOVER_H
 #define LINUX_KEXEC_HANDOVER_H

@@ -5,6 +5,12 @@
  * kho/out/ has the outgoing FDT, its subtrees and the scratch areas, kho/in/
  * the FDT and subtrees of the previous kernel. Everything here is for looking
  * only; nothing in KHO depends on it, so failures are not reported.
+ *
+ * Takes the place of kernel/liveupdate/kexec_handover_debugfs.c of Linux 7.3:
+ * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
+ * Copyright (C) 2025 Microsoft Corporation, Mike Rapoport <rppt@kernel.org>
+ * Copyright (C) 2025 Google LLC, Changyuan Lyu <changyuanl@google.com>
+ * Copyright (C) 2025 Google LLC, Pasha Tatashin <pasha.tatashin@soleen.com>
  */
 
 #define pr_fmt(fmt) "KHO: debugfs: " fmt

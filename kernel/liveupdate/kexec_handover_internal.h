@@ -1,8 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of KHO know of each other, file by file. Each group says which
  * file it stands in and who may call it; nothing includes this but
  * kernel/liveupdate and tests of it.
+ *
+ * Takes the place of kernel/liveupdate/kexec_handover_internal.h of Linux 7.3.
  */
 #ifndef _LINUX_KEXEC_HANDOVER_INTERNAL_H
 #define _LINUX_KEXEC_HANDOVER_INTERNAL_H

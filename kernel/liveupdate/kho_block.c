@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0
 /*
  * KHO blocks - lists of equally sized entries that survive kexec.
  *
@@ -7,6 +7,10 @@
  * set, are its user's.
  *
  * The layout is in linux/kho/abi/block.h.
+ *
+ * Takes the place of kernel/liveupdate/kho_block.c of Linux 7.3:
+ * Copyright (c) 2026, Google LLC.
+ * Pasha Tatashin <pasha.tatashin@soleen.com>
  */
 
 #define pr_fmt(fmt) "KHO: block: " fmt

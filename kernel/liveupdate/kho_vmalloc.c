@@ -8,6 +8,13 @@
  * pages that have been checked already, kho_restore_range().
  *
  * The layout is in linux/kho/abi/vmalloc.h.
+ *
+ * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
+ * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
+ * Copyright (C) 2025 Microsoft Corporation, Mike Rapoport <rppt@kernel.org>
+ * Copyright (C) 2025 Google LLC, Changyuan Lyu <changyuanl@google.com>
+ * Copyright (C) 2025 Pasha Tatashin <pasha.tatashin@soleen.com>
+ * Copyright (C) 2026 Google LLC, Jason Miu <jasonmiu@google.com>
  */
 
 #define pr_fmt(fmt) "KHO: vmalloc: " fmt

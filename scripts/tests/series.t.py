@@ -51,7 +51,6 @@ cut kernel/core.c gone
 patch core
 file kernel/core.c
 lines kernel/Makefile second
-drop kernel/old.h
 
 patch memory
 apply *-memory.patch
@@ -82,13 +81,11 @@ class Repository:
                         "VERSION = 7\nPATCHLEVEL = 3\nSUBLEVEL = 4\n"
                         "EXTRAVERSION =\n")
         self.write_base("kernel/core.c", OLD_CORE)
-        self.write_base("kernel/old.h", "old\n")
         self.write_base("mm/memory.c", MEMORY)
         self.write("kernel/core.c", "our core\n")
         self.write("kernel/part.c", "our part\n")
         self.write("kernel/Makefile", "first\nsecond\n")
         self.write("patches/0001-memory.patch", memory_patch(20, "twenty"))
-        self.write("scripts/superseded", "kernel/old.h\n")
         self.write("series/manifest", MANIFEST)
         self.write("series/parts.txt", "kho: take\n  apart\n\nBecause.\n")
         self.write("series/core.txt", "kho: rewrite\n\nFor this reason.\n")
@@ -122,9 +119,8 @@ class Repository:
             file.write(text)
 
     def record_replaced(self):
-        rows = [f"{series.blob_id((self.base / path).read_bytes())} {path}\n"
-                for path in ("kernel/core.c", "kernel/old.h")]
-        self.write("series/replaced", "# as of 7.3.4\n" + "".join(rows))
+        core = series.blob_id((self.base / "kernel/core.c").read_bytes())
+        self.write("series/replaced", f"# as of 7.3.4\n{core} kernel/core.c\n")
 
     def git(self, *args, directory=None):
         home = {**os.environ, "HOME": str(self.top), "GIT_CONFIG_NOSYSTEM": "1"}
@@ -218,17 +214,6 @@ def edit_of_our_own_file_is_refused(repo):
     says(repo.make(1), "kernel/core.c is the repository's already")
 
 
-def dropped_file_goes_with_its_patch(repo):
-    repo.make()
-    assert repo.at(1, "kernel/old.h") == "old\n"
-    assert repo.at(2, "kernel/old.h") is None
-
-
-def superseded_must_agree(repo):
-    repo.write("scripts/superseded", "")
-    says(repo.make(1), "kernel/old.h is left out by series/manifest only")
-
-
 def diff_brings_its_own_message(repo):
     repo.make()
     says(repo.mail(3), "Subject: [PATCH 3/3] mm: change a line",
@@ -277,7 +262,7 @@ def pattern_without_files_is_named(repo):
 
 def unreadable_line_is_named(repo):
     repo.add_to_manifest("\nfrobnicate kernel/core.c\n")
-    says(repo.make(1), "series/manifest:14: cannot read")
+    says(repo.make(1), "series/manifest:13: cannot read")
 
 
 def every_failing_hunk_is_named(repo):
@@ -333,7 +318,6 @@ def mails_make_the_end_state(repo):
             (repo.top / path).read_bytes(), path
     assert (repo.base / "mm/memory.c").read_text() == \
         MEMORY.replace("\n20\n", "\ntwenty\n")
-    assert not (repo.base / "kernel/old.h").exists()
 
 
 def cover_letter_has_figures_of_the_readme(repo):
@@ -377,8 +361,6 @@ TESTS = [
     cut_of_an_unknown_name_is_named,
     bridge_lasts_until_the_file_comes,
     edit_of_our_own_file_is_refused,
-    dropped_file_goes_with_its_patch,
-    superseded_must_agree,
     diff_brings_its_own_message,
     message_is_the_file,
     missing_message_is_named,

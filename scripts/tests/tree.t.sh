@@ -31,7 +31,6 @@ fresh()
 	mkdir -p "$repo/scripts" "$repo/kernel" "$repo/patches"
 	cp "$scripts/lib.sh" "$scripts/apt.sh" "$scripts/base.sh" \
 		"$scripts/tree.sh" "$repo/scripts/"
-	: >"$repo/scripts/superseded"
 	kernel_tree "$src" 3.4
 }
 
@@ -212,17 +211,6 @@ patch_to_a_repository_file_is_refused()
 	grep -q 'a.patch: mm/memory.c belongs to the repository' "$messages"
 }
 
-superseded_file_is_left_out_and_comes_back()
-{
-	fresh
-	echo include/linux/old.h >"$repo/scripts/superseded"
-	tree
-	[ ! -e "$linux/include/linux/old.h" ]
-	: >"$repo/scripts/superseded"
-	tree
-	[ "$(cat "$linux/include/linux/old.h")" = old ]
-}
-
 other_version_is_refused()
 {
 	fresh
@@ -276,7 +264,6 @@ tests="overlay_is_laid_over_the_base
 	failing_patch_is_named_and_changes_nothing
 	patch_to_a_missing_file_is_named
 	patch_to_a_repository_file_is_refused
-	superseded_file_is_left_out_and_comes_back
 	other_version_is_refused
 	release_candidate_is_refused
 	another_base_replaces_the_first

@@ -1,9 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * KHO block sets: lists of equally sized entries that survive kexec.
  *
  * This is the in-kernel interface; what a block looks like in memory is in
  * linux/kho/abi/block.h.
+ *
+ * Takes the place of include/linux/kho_block.h of Linux 7.3:
+ * Copyright (c) 2026, Google LLC.
+ * Pasha Tatashin <pasha.tatashin@soleen.com>
  */
 #ifndef _LINUX_KHO_BLOCK_H
 #define _LINUX_KHO_BLOCK_H

@@ -1,9 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The KHO radix tree: a set of integer keys that survives kexec.
  *
  * This is the in-kernel interface; what the tree looks like in memory is in
  * linux/kho/abi/radix_tree.h.
+ *
+ * Takes the place of include/linux/kho_radix_tree.h of Linux 7.3.
  */
 #ifndef _LINUX_KHO_RADIX_TREE_H
 #define _LINUX_KHO_RADIX_TREE_H

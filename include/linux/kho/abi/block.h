@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Takes the place of include/linux/kho/abi/block.h of Linux 7.3:
+ * Copyright (c) 2026, Google LLC.
+ * Pasha Tatashin <pasha.tatashin@soleen.com>
+ */
 #ifndef _LINUX_KHO_ABI_BLOCK_H
 #define _LINUX_KHO_ABI_BLOCK_H
 

@@ -1,4 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Takes the place of a part of
+ * include/linux/kho/abi/kexec_handover.h of Linux 7.3:
+ * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
+ * Copyright (C) 2025 Microsoft Corporation, Mike Rapoport <rppt@kernel.org>
+ * Copyright (C) 2025 Google LLC, Changyuan Lyu <changyuanl@google.com>
+ * Copyright (C) 2025 Google LLC, Jason Miu <jasonmiu@google.com>
+ */
 #ifndef _LINUX_KHO_ABI_RADIX_TREE_H
 #define _LINUX_KHO_ABI_RADIX_TREE_H
 
