@@ -24,8 +24,10 @@
 
 #include <linux/bitmap.h>
 #include <linux/cma.h>
+#include <linux/crash_reserve.h>
 #include <linux/find.h>
 #include <linux/init.h>
+#include <linux/initrd.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
@@ -58,7 +60,7 @@ struct kho_scratch *kho_scratch;
 unsigned int kho_scratch_cnt;
 
 /* The areas are reserved: set on a cold boot until they are released */
-static bool scratch_reserved __initdata;
+static bool scratch_set_aside __initdata;
 
 /* Where the previous kernel's list is, until it can be read in place */
 static phys_addr_t scratch_in_phys __initdata;
@@ -162,20 +164,107 @@ bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 	return false;
 }
 
-/* What the scratch of a percentage has to hold; HugeTLB never allocates there */
+/* What memblock has reserved for the kernel between two addresses */
+static phys_addr_t __init scratch_reserved(phys_addr_t start, phys_addr_t end,
+					   int nid)
+{
+	struct memblock_region *r;
+	phys_addr_t size = 0;
+
+	for_each_reserved_mem_region(r) {
+		phys_addr_t from = max(start, r->base);
+		phys_addr_t to = min(end, r->base + r->size);
+
+		if (from >= to || !(r->flags & MEMBLOCK_RSRV_KERN))
+			continue;
+		if (nid == NUMA_NO_NODE || nid == memblock_get_region_node(r))
+			size += to - from;
+	}
+
+	return size;
+}
+
+/* Memory for a crash kernel, which is loaded later and not from scratch */
+static phys_addr_t __init scratch_crash_size(phys_addr_t limit, int nid)
+{
+	const struct resource *res[] = { &crashk_res, &crashk_low_res };
+	phys_addr_t size = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(res); i++) {
+		if (res[i]->end)
+			size += scratch_reserved(res[i]->start,
+						 min(limit, res[i]->end + 1), nid);
+	}
+
+	return size;
+}
+
+static phys_addr_t __init scratch_initrd_start(void)
+{
+	return initrd_start ? __pa(initrd_start) : 0;
+}
+
+/* The next kernel gets an initrd as well, but only one, in a single segment */
+static phys_addr_t __init scratch_initrd_size(phys_addr_t limit)
+{
+	phys_addr_t start = scratch_initrd_start();
+
+	return start && start < limit ? initrd_end - initrd_start : 0;
+}
+
+/*
+ * What the scratch of a percentage has to hold: the part of this kernel's
+ * early allocations that the next kernel repeats. HugeTLB pages, an area for a
+ * crash kernel and the initrd do not come from scratch a second time.
+ */
 static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 {
+	phys_addr_t initrd = scratch_initrd_start();
 	phys_addr_t used = memblock_reserved_kern_size(limit, nid) -
 			   memblock_reserved_hugetlb_size(limit, nid);
+
+	if (IS_ENABLED(CONFIG_CRASH_RESERVE))
+		used -= scratch_crash_size(limit, nid);
+	if (initrd)
+		used -= scratch_reserved(initrd,
+					 min(limit, initrd + initrd_end - initrd_start),
+					 nid);
 
 	return mult_frac(used, scratch_percent, 100);
 }
 
+/* How much of the areas listed so far lies on a node */
+static phys_addr_t __init scratch_on_node(int nid)
+{
+	unsigned long start, end;
+	phys_addr_t size = 0;
+	int i;
+
+	for_each_mem_pfn_range(i, nid, &start, &end, NULL) {
+		for (unsigned int j = 0; j < kho_scratch_cnt; j++) {
+			const struct kho_scratch *area = &kho_scratch[j];
+			phys_addr_t from = max(PFN_PHYS(start), area->addr);
+			phys_addr_t to = min(PFN_PHYS(end), area->addr + area->size);
+
+			if (from < to)
+				size += to - from;
+		}
+	}
+
+	return size;
+}
+
+/* What the other areas do not provide there */
 static phys_addr_t __init scratch_node_size(int nid)
 {
+	phys_addr_t needed, present;
+
 	if (!scratch_percent)
 		return scratch_pernode;
-	return scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, nid);
+
+	needed = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, nid);
+	present = scratch_on_node(nid);
+	return needed > present ? needed - present : 0;
 }
 
 /* Add an area below @limit to the list; on @nid only unless NUMA_NO_NODE */
@@ -191,8 +280,8 @@ static int __init scratch_add(const char *what, phys_addr_t size,
 	addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
 					nid != NUMA_NO_NODE);
 	if (!addr) {
-		pr_err("no room for %llu MiB of %s scratch on node %d\n",
-		       (u64)size / SZ_1M, what, nid);
+		pr_err("no room for %s scratch of %llu MiB in one piece; a smaller kho_scratch= may fit\n",
+		       what, (u64)size / SZ_1M);
 		return -ENOMEM;
 	}
 
@@ -203,15 +292,25 @@ static int __init scratch_add(const char *what, phys_addr_t size,
 	return 0;
 }
 
+static int __init scratch_add_node(int nid)
+{
+	char what[sizeof("node -2147483648")];
+
+	snprintf(what, sizeof(what), "node %d", nid);
+	return scratch_add(what, scratch_node_size(nid), MEMBLOCK_ALLOC_ACCESSIBLE,
+			   nid);
+}
+
 static int __init scratch_add_all(void)
 {
 	phys_addr_t lowmem = scratch_lowmem, global = scratch_global;
 	int nid, err;
 
 	if (scratch_percent) {
-		lowmem = scratch_scale(ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
-		global = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, NUMA_NO_NODE) -
-			 lowmem;
+		lowmem = scratch_scale(ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE) +
+			 scratch_initrd_size(ARCH_LOW_ADDRESS_LIMIT);
+		global = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, NUMA_NO_NODE) +
+			 scratch_initrd_size(MEMBLOCK_ALLOC_ANYWHERE) - lowmem;
 	}
 
 	err = scratch_add("lowmem", lowmem, ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
@@ -224,8 +323,7 @@ static int __init scratch_add_all(void)
 		return err;
 
 	for_each_node_state(nid, N_MEMORY) {
-		err = scratch_add("node", scratch_node_size(nid),
-				  MEMBLOCK_ALLOC_ACCESSIBLE, nid);
+		err = scratch_add_node(nid);
 		if (err)
 			return err;
 	}
@@ -233,11 +331,22 @@ static int __init scratch_add_all(void)
 	return 0;
 }
 
+static void __init scratch_report(void)
+{
+	phys_addr_t size = 0;
+
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
+		size += kho_scratch[i].size;
+	pr_info("%llu MiB set aside in %u areas, kho_scratch= changes that\n",
+		(u64)size / SZ_1M, kho_scratch_cnt);
+}
+
 /**
  * kho_scratch_reserve - set scratch areas aside on a cold boot
  *
- * One area in low memory, one anywhere, and one on each node with memory. A
- * node that is brought online later gets none.
+ * One area in low memory, one anywhere, and one on each node with memory that
+ * these two do not provide with enough. A node that is brought online later gets
+ * none.
  *
  * Context: while memblock allocates.
  * Return: 0, or -ENOMEM with nothing reserved.
@@ -256,7 +365,8 @@ int __init kho_scratch_reserve(void)
 
 	err = scratch_add_all();
 	if (!err) {
-		scratch_reserved = true;
+		scratch_report();
+		scratch_set_aside = true;
 		return 0;
 	}
 
@@ -280,7 +390,7 @@ int __init kho_scratch_reserve(void)
  */
 void __init kho_scratch_release(void)
 {
-	if (!scratch_reserved)
+	if (!scratch_set_aside)
 		return;
 
 	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
@@ -308,7 +418,7 @@ void __init kho_scratch_release(void)
  */
 void __init kho_scratch_free(void)
 {
-	while (scratch_reserved && kho_scratch_cnt) {
+	while (scratch_set_aside && kho_scratch_cnt) {
 		struct kho_scratch *area = &kho_scratch[--kho_scratch_cnt];
 		void *start = phys_to_virt(area->addr);
 

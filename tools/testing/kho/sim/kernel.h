@@ -470,6 +470,10 @@ typedef struct pglist_data {
 #define for_each_node_state(nid, state)	for ((nid) = 0; (nid) < MAX_NUMNODES; (nid)++)
 #define nodes_weight(mask)		MAX_NUMNODES
 
+/* What a bootloader or an administrator had set aside: nothing, unless a test does */
+extern struct resource crashk_res, crashk_low_res;
+extern unsigned long initrd_start, initrd_end;
+
 /* Small objects; all that a kernel leaves is gone with it */
 
 bool slab_is_available(void);

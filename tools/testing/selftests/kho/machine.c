@@ -76,6 +76,21 @@ bool kmsg_has(const char *text)
 	return kmsg_each(text, NULL) > 0;
 }
 
+static long scratch_mib;
+
+static void read_scratch_size(const char *message)
+{
+	if (sscanf(message, "KHO: scratch: %ld MiB set aside", &scratch_mib) != 1)
+		note("not understood: %s", message);
+}
+
+/* How much a cold boot has set aside for the next kernel, in MiB */
+long scratch_set_aside(void)
+{
+	kmsg_each("KHO: scratch: ", read_scratch_size);
+	return scratch_mib;
+}
+
 /*
  * Messages of this boot so far that warn, or worse, and contain @text; what the
  * kernel calls level 4 or less.

@@ -199,6 +199,7 @@ void interop_last(void);
 bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
 int kmsg_warnings(const char *text);
+long scratch_set_aside(void);
 long meminfo_kib(const char *field);
 long free_kib(void);
 int write_file(const char *path, const char *text);
