@@ -101,6 +101,7 @@ enum kho_next_status kho_next_status(void);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
 const char *kho_check_mode_name(void);
 int kho_set_check_mode(const char *name);
+bool kho_check_only_warns(void);
 
 /* kho_sysfs.c; for those who change what next/status says */
 #ifdef CONFIG_SYSFS

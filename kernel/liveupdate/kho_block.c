@@ -291,7 +291,7 @@ forget:
 
 /**
  * kho_block_set_destroy - free all blocks of a set
- * @bs: the set, outgoing or incoming; empty afterwards.
+ * @bs: the set, outgoing or incoming; empty and outgoing afterwards.
  *
  * Context: under the lock of the owner.
  */
@@ -302,6 +302,7 @@ void kho_block_set_destroy(struct kho_block_set *bs)
 	list_for_each_entry_safe(block, next, &bs->blocks, list)
 		kho_block_free(bs, block);
 	bs->head_pa = 0;
+	bs->incoming = false;
 }
 
 /**

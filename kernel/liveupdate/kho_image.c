@@ -73,6 +73,17 @@ int kho_set_check_mode(const char *name)
 	return 0;
 }
 
+/**
+ * kho_check_only_warns - does the check let everything through?
+ *
+ * Context: any.
+ * Return: %true if nothing is to be refused.
+ */
+bool kho_check_only_warns(void)
+{
+	return READ_ONCE(kho_check_mode) == KHO_CHECK_WARN;
+}
+
 static int __init kho_parse_check(char *arg)
 {
 	return arg ? kho_set_check_mode(arg) : -EINVAL;

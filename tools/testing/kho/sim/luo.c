@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+bool sim_read_only;
+
 static struct miscdevice *device;
 static const struct liveupdate_file_handler *memfd;
 
@@ -37,6 +39,11 @@ static long call_device(unsigned int cmd, void *arg)
 	err = err ?: call(file, cmd, arg);
 	fput(file);
 	return err;
+}
+
+int sim_session_ioctl(int session, unsigned int cmd, void *arg)
+{
+	return call(sim_fd_file(session), cmd, arg);
 }
 
 /* All that make a descriptor return it, or an error */

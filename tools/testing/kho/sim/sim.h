@@ -72,6 +72,8 @@ extern struct liveupdate_file_handler sim_linked_handler;
 extern struct liveupdate_flb sim_shared;
 extern int sim_shared_error;	/* of its .retrieve(), while it is not 0 */
 struct file *sim_linked_file(u64 size);
+extern bool sim_read_only;	/* what programs have for answers */
+int sim_session_ioctl(int session, unsigned int cmd, void *arg);
 int sim_session_create(const char *name);
 int sim_session_retrieve(const char *name);
 int sim_session_preserve_fd(int session, u64 token, int fd);

@@ -113,6 +113,7 @@ static void expect_linked(unsigned int nr)
 		CHECK_EQ(1000 + token, i_size_read(file_inode(sim_fd_file(fd))));
 		sim_close(fd);
 	}
+	CHECK_EQ(0, sim_session_finish(session));
 	sim_close(session);
 }
 
@@ -161,8 +162,12 @@ TEST(finished_without_being_retrieved)
 	struct left left = previous();
 	u64 memfd = left.memfd[0].data, flb = left.flb->data;
 
+	int session;
+
 	sim_boot_liveupdate(&left.handover);
-	sim_close(sim_session_retrieve("memfds"));
+	session = sim_session_retrieve("memfds");
+	CHECK_EQ(0, sim_session_finish(session));
+	sim_close(session);
 	CHECK_EQ(-ENOENT, kho_preserved_order(memfd));
 	expect_linked(0);
 	CHECK_EQ(-ENOENT, kho_preserved_order(flb));
@@ -347,6 +352,7 @@ TEST(files_are_none)
 	sim_boot_liveupdate(&left.handover);
 	session = sim_session_retrieve("memfds");
 	CHECK(session >= 0);
+	CHECK_EQ(0, sim_session_finish(session));
 	sim_close(session);
 	CHECK_EQ(-ENOENT, kho_preserved_order(files));
 	expect_linked(NR_LINKED);
@@ -397,7 +403,7 @@ static void expect_broken_file(const struct left *left, int err)
 	CHECK(sim_session_retrieve_fd(session, 0) >= 0);
 	CHECK(sim_session_retrieve_fd(session, 2) >= 0);
 	CHECK_EQ(err, sim_session_retrieve_fd(session, 1));
-	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(err == -EINVAL ? 0 : -EBUSY, sim_session_finish(session));
 	sim_close(session);
 	expect_linked(NR_LINKED);
 	expect_work_goes_on();
@@ -410,8 +416,40 @@ TEST(handler_is_missing)
 	struct left left = previous();
 
 	strcpy(left.memfd[1].compatible, "unknown");
-	expect_broken_file(&left, -ENOENT);
-	CHECK(sim_logged("token 0x1 is finished without a handler for 'unknown'"));
+	expect_broken_file(&left, -ENODEV);
+	CHECK(sim_logged("token 0x1 cannot be finished, no handler for 'unknown'"));
+}
+
+/* FINISH waits for the handler; what came before it is still there */
+TEST(handler_comes_late)
+{
+	struct liveupdate_file_handler late = {
+		.ops = sim_linked_handler.ops,
+		.compatible = "late-v1",
+	};
+	struct left left = previous();
+	int session, fd;
+
+	for (unsigned int i = 0; i < 3; i++)
+		strcpy(left.linked[i].compatible, "late-v1");
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("linked");
+	CHECK_EQ(-ENODEV, sim_session_retrieve_fd(session, 0));
+	CHECK_EQ(-EBUSY, sim_session_finish(session));
+	sim_close(session);
+
+	session = sim_session_retrieve("linked");
+	CHECK(session >= 0);
+	CHECK_EQ(0, liveupdate_register_file_handler(&late));
+	CHECK_EQ(0, liveupdate_register_flb(&late, &sim_shared));
+	fd = sim_session_retrieve_fd(session, 0);
+	CHECK(fd >= 0);
+	sim_close(fd);
+	CHECK_EQ(0, sim_session_finish(session));
+	sim_close(session);
+	liveupdate_unregister_file_handler(&late);
+	expect_memfds();
+	expect_work_goes_on();
 }
 
 TEST(handler_reads_other_versions)
@@ -444,6 +482,8 @@ TEST(file_of_another_session)
 	CHECK_EQ(-EINVAL, sim_session_retrieve_fd(memfds, 1));
 	CHECK_EQ(-EINVAL, sim_session_retrieve_fd(memfds, 1));
 	CHECK(sim_session_retrieve_fd(memfds, 2) >= 0);
+	CHECK_EQ(0, sim_session_finish(memfds));
+	CHECK_EQ(0, sim_session_finish(linked));
 	sim_close(memfds);
 	sim_close(linked);
 	expect_work_goes_on();
@@ -576,6 +616,7 @@ TEST(memory_is_short)
 				return;
 			sim_close(fd);
 		}
+		CHECK_EQ(0, sim_session_finish(session));
 		sim_close(session);
 	}
 	liveupdate_unregister_flb(&sim_linked_handler, &sim_shared);
@@ -671,6 +712,154 @@ TEST(kexec_is_refused_and_tried_again)
 	expect_linked(1);
 	first = sim_session_retrieve("memfds");
 	CHECK(sim_session_retrieve_fd(first, 3) >= 0);
+	CHECK_EQ(0, sim_session_finish(first));
 	sim_close(first);
+	CHECK_PAGES();
+}
+
+/* A manager that dies loses nothing: the next one gets the same files, and others */
+TEST(session_is_closed_without_finish)
+{
+	struct left left = previous();
+	struct file *file;
+	int session, fd;
+
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	fd = sim_session_retrieve_fd(session, 1);
+	file = sim_fd_file(fd);
+	CHECK_EQ(-EINVAL, sim_session_retrieve("memfds"));
+	sim_close(fd);
+	sim_close(session);
+
+	session = sim_session_retrieve("memfds");
+	if (!CHECK(session >= 0))
+		return;
+	fd = sim_session_retrieve_fd(session, 1);
+	CHECK(sim_fd_file(fd) == file);
+	sim_close(fd);
+	sim_close(session);
+	expect_all();
+	CHECK_EQ(-ENOENT, sim_session_retrieve("memfds"));
+}
+
+TEST(answer_cannot_be_written)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+	int session, fd;
+
+	sim_boot_liveupdate(&left.handover);
+	sim_read_only = true;
+	CHECK_EQ(-EFAULT, sim_session_retrieve("memfds"));
+	CHECK_EQ(-EFAULT, sim_session_create("new"));
+	sim_read_only = false;
+	session = sim_session_retrieve("memfds");
+	if (!CHECK(session >= 0))
+		return;
+	sim_read_only = true;
+	CHECK_EQ(-EFAULT, sim_session_retrieve_fd(session, 0));
+	CHECK_EQ(-EFAULT, sim_session_finish(session));
+	sim_read_only = false;
+	expect_kept(memfd);
+	sim_close(session);
+	expect_memfds();
+
+	session = sim_session_create("new");
+	fd = sim_open(sim_file(1, 0));
+	sim_read_only = true;
+	CHECK_EQ(-EFAULT, sim_session_preserve_fd(session, 0, fd));
+	sim_read_only = false;
+	CHECK_EQ(0, sim_session_preserve_fd(session, 0, fd));
+	sim_close(fd);
+	sim_close(session);
+	expect_linked(NR_LINKED);
+	expect_work_goes_on();
+}
+
+TEST(unknown_ioctl)
+{
+	struct liveupdate_session_finish arg = { .size = sizeof(arg) };
+	int session;
+
+	sim_boot_liveupdate(NULL);
+	session = sim_session_create("one");
+	CHECK_EQ(-ENOTTY, sim_session_ioctl(session, _IO(LIVEUPDATE_IOCTL_TYPE, 0x60), &arg));
+	CHECK_EQ(-ENOTTY, sim_session_ioctl(session, _IO('T', 0x42), NULL));
+	sim_close(session);
+}
+
+/* What the next kexec would lose is in use, whether anybody has looked or not */
+TEST(sessions_are_not_finished)
+{
+	struct left left = previous();
+	struct sim_handover next;
+	int session;
+
+	sim_boot_liveupdate(&left.handover);
+	CHECK_EQ(2, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
+	CHECK(sim_logged("session [memfds] of the previous kernel is not finished"));
+	CHECK(sim_logged("kexec refused: 2 sessions of the previous kernel would be lost"));
+
+	expect_linked(NR_LINKED);
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+	session = sim_session_retrieve("memfds");
+	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
+	CHECK(sim_logged("kexec refused: 1 sessions"));
+	CHECK_EQ(0, sim_session_finish(session));
+	sim_close(session);
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, sim_try_kexec(&next));
+}
+
+TEST(broken_session_is_not_in_use)
+{
+	struct left left = previous();
+	struct sim_handover next;
+
+	left.session[0].file_set_ser.count = 2;
+	sim_boot_liveupdate(&left.handover);
+	expect_linked(NR_LINKED);
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, sim_try_kexec(&next));
+}
+
+TEST(finished_session_is_used_again)
+{
+	struct left left = previous();
+	struct sim_handover next;
+	int session, fd, other;
+
+	sim_boot_liveupdate(&left.handover);
+	expect_linked(NR_LINKED);
+	session = sim_session_retrieve("memfds");
+	fd = sim_session_retrieve_fd(session, 1);
+	CHECK_EQ(-EINVAL, sim_session_preserve_fd(session, 7, fd));
+	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(-ENOENT, sim_session_retrieve_fd(session, 1));
+
+	/* Its name can still be had by a new session, until something is in it */
+	other = sim_session_create("memfds");
+	CHECK(other >= 0);
+	CHECK_EQ(-EEXIST, sim_session_preserve_fd(session, 7, fd));
+	sim_close(other);
+	CHECK_EQ(0, sim_session_preserve_fd(session, 7, fd));
+	CHECK_EQ(-EEXIST, sim_session_create("memfds"));
+	CHECK_EQ(-EINVAL, sim_session_finish(session));
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+
+	CHECK_EQ(0, sim_try_kexec(&next));
+	sim_boot_liveupdate(&next);
+	session = sim_session_retrieve("memfds");
+	fd = sim_session_retrieve_fd(session, 7);
+	if (!CHECK(fd >= 0))
+		return;
+	CHECK_EQ(3 * PAGE_SIZE, i_size_read(file_inode(sim_fd_file(fd))));
+	sim_close(fd);
+	CHECK_EQ(0, sim_session_finish(session));
+	sim_close(session);
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
 	CHECK_PAGES();
 }

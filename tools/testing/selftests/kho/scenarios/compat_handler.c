@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A file whose handler is missing waits for it, and one whose handler is there
- * in another version only says so; other files work. A file that is finished
- * without a handler keeps its memory out of this kernel's hands.
+ * in another version only says so; other files work. Its session cannot be
+ * finished without it, and can be retrieved again.
  *
  * needs memory: 256M
  * needs cmdline: test_kho.max_mem=0
@@ -52,8 +52,9 @@ static void handler_comes_late(int session)
 {
 	int fd;
 
-	check_result(luo_retrieve_fd(session, WAITING), -ENOENT,
+	check_result(luo_retrieve_fd(session, WAITING), -ENODEV,
 		     "retrieve without a handler");
+	check_result(luo_finish(session), -EBUSY, "finish without a handler");
 	memfiles_retrieve(session, &memfd, 1);
 	check_result(register_handler(2), 0, "register version 2");
 	check_result(luo_retrieve_fd(session, WAITING), -EPROTONOSUPPORT,
@@ -78,14 +79,22 @@ static void between(void)
 
 static void without_handler(void)
 {
-	int device = require_fd(luo_device(), "open /dev/liveupdate");
+	int fd, device = require_fd(luo_device(), "open /dev/liveupdate");
 	int session = require_fd(luo_retrieve(device, "left"),
 				 "retrieve session");
 
-	check_result(luo_finish(session), 0, "finish without a handler");
-	check(kmsg_each("finished without a handler for 'kho-test-file-v", NULL)
-	      == LEFT_PAGES, "the log says so, for each file");
+	check_result(luo_finish(session), -EBUSY, "finish without a handler");
+	check(kmsg_has("cannot be finished, no handler for 'kho-test-file-v"),
+	      "the log says so");
+	close(session);
 	check_intact(&left);
+
+	check_result(register_handler(1), 0, "register version 1");
+	session = require_fd(luo_retrieve(device, "left"),
+			     "retrieve session again");
+	fd = require_fd(luo_retrieve_fd(session, WAITING), "retrieve a file");
+	check(testfile_same(&left, 0, fd), "the file is what it was");
+	check_result(luo_finish(session), 0, "finish with the handler");
 }
 
 SCENARIO(compat_handler, { before_kexec }, { between }, { without_handler });

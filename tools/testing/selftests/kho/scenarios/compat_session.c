@@ -76,7 +76,9 @@ static void check_broken(int device, int row)
 		return;
 	check_result(luo_retrieve_fd(session, 1), table[row].file_error,
 		     "%s: retrieve file", table[row].damage);
-	check_result(luo_finish(session), 0, "finish session broken");
+	check_result(luo_finish(session),
+		     table[row].file_error ? -EBUSY : 0,
+		     "finish session broken");
 }
 
 static void broken(void)
