@@ -89,7 +89,7 @@ static void without_handler(void)
 	close(session);
 	check_intact(&left);
 
-	check_result(register_handler(1), 0, "register version 1");
+	check_result(register_handler(2), 0, "register version 2");
 	session = require_fd(luo_retrieve(device, "left"),
 			     "retrieve session again");
 	fd = require_fd(luo_retrieve_fd(session, WAITING), "retrieve a file");

@@ -120,10 +120,10 @@ static void second(void)
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
 
 	check_components(true);
-	/* What came in is not in use for the next kernel */
-	check_users("2", "0", "0", "0", "0");
+	/* What came in is in use until it is finished: a kexec would lose it */
+	check_users("3", "0", "0", "1", "0");
 	require_fd(luo_retrieve(device, "vm"), "retrieve session");
-	check_users("2", "0", "0", "0", "0");
+	check_users("3", "0", "0", "1", "0");
 	set_kho_check("warn");
 }
 
