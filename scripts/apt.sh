@@ -5,9 +5,10 @@
 # Sourced after lib.sh: packages from Debian's archive through an apt state of
 # our own in build/apt, so that neither root nor a change to the system's sources
 # is needed. The mirror is the system's. A caller that wants packages for another
-# architecture sets apt_arch.
+# architecture sets apt_arch, one that wants other suites sets apt and suites.
 
 apt=$build/apt
+suites="trixie-backports forky unstable experimental"
 
 # The Debian archive that the system's apt itself uses. A fresh machine has no
 # lists to tell the origin of a source; its own suite is Debian's then.
@@ -68,7 +69,7 @@ open_archive()
 
 	mkdir -p "$apt/lists${apt_arch:-}/partial" \
 		"$apt/cache${apt_arch:-}/archives/partial"
-	for suite in trixie-backports forky unstable experimental; do
+	for suite in $suites; do
 		echo "deb [signed-by=$keyring] $mirror $suite main"
 	done >"$apt/sources.list"
 

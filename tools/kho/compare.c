@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The judgement: can one kernel take over what another one has preserved? By
- * the rules of the check in the kernel, kernel/liveupdate/kho_image.c, but
- * without a command line: what it must contain is told instead.
+ * the rules of the check in the kernel, kernel/liveupdate/kho_image.c. A command
+ * line is known only if the image has it; else what it must have is told.
  */
 #include <stddef.h>
 #include <string.h>
@@ -12,20 +12,25 @@
 /* Of live update itself: sessions; the one that an option switches on */
 #define LIVEUPDATE_COMPONENT	"luo"
 
-const struct kho_image_entry *component_of(const struct kernel *kernel,
-					   const char *name)
-{
-	for (unsigned int i = 0; i < kernel->nr; i++) {
-		if (!strcmp(kernel->components[i].name, name))
-			return &kernel->components[i];
-	}
-
-	return NULL;
-}
+/* Of reserve_mem= */
+#define BEST_EFFORT_COMPONENT	"memblock"
 
 static bool is_liveupdate(const struct kho_image_entry *component)
 {
 	return !strcmp(component->name, LIVEUPDATE_COMPONENT);
+}
+
+bool is_best_effort(const struct kho_image_entry *component)
+{
+	return !strcmp(component->name, BEST_EFFORT_COMPONENT);
+}
+
+struct offer offer_all(const struct kernel *from)
+{
+	struct offer offer = { .from = from };
+
+	memset(offer.counts, true, sizeof(offer.counts));
+	return offer;
 }
 
 const char *component_status(const struct kho_image_entry *component,
@@ -42,49 +47,153 @@ const char *component_status(const struct kho_image_entry *component,
 	return "ok";
 }
 
-/* " memfd luo": those that cannot be read; at most 32 names of 15 characters */
-static void list_unreadable(const struct comparison *c, char *list)
+static bool is_lost(const struct offer *offer, unsigned int i,
+		    const struct kernel *to)
 {
-	*list = '\0';
-	for (unsigned int i = 0; i < c->from.nr; i++) {
-		if (!c->counts[i] ||
-		    !strcmp(component_status(&c->from.components[i], &c->to), "ok"))
-			continue;
-		strcat(list, " ");
-		strcat(list, c->from.components[i].name);
-	}
+	return offer->counts[i] &&
+	       strcmp(component_status(&offer->from->components[i], to), "ok");
 }
 
-enum verdict compare(const struct comparison *c, struct reason *why)
+const char *best_effort_lost(const struct offer *offer, const struct kernel *to)
 {
-	char unreadable[KHO_IMAGE_NOTE_MAX_ENTRIES * sizeof(c->to.components[0].name) + 1];
+	for (unsigned int i = 0; i < offer->from->nr; i++) {
+		const struct kho_image_entry *component = &offer->from->components[i];
 
-	why->text[0] = '\0';
-	if (strcmp(c->from.machine, c->to.machine)) {
-		explain(why, "for %s, expected %s", c->to.machine, c->from.machine);
-		return INCOMPATIBLE;
+		if (is_best_effort(component) && is_lost(offer, i, to))
+			return component->name;
 	}
 
-	if (c->from.page_shift != c->to.page_shift) {
-		explain(why, "page shift %u, expected %u", c->to.page_shift,
-			c->from.page_shift);
-		return INCOMPATIBLE;
-	}
-
-	list_unreadable(c, unreadable);
-	if (!*unreadable)
-		return COMPATIBLE;
-
-	explain(why, "cannot read%s", unreadable);
-	return INCOMPATIBLE;
+	return NULL;
 }
 
-bool needs_liveupdate_on(const struct comparison *c)
+bool needs_kho_on(const struct kernel *to)
 {
-	for (unsigned int i = 0; i < c->from.nr; i++) {
-		if (c->counts[i] && is_liveupdate(&c->from.components[i]))
+	return !to->kho_on && to->kho_switch != SWITCH_ON;
+}
+
+bool needs_liveupdate_on(const struct offer *offer, const struct kernel *to)
+{
+	if (to->liveupdate_switch == SWITCH_ON)
+		return false;
+
+	for (unsigned int i = 0; i < offer->from->nr; i++) {
+		if (offer->counts[i] && is_liveupdate(&offer->from->components[i]))
 			return true;
 	}
 
 	return false;
+}
+
+/* What a kernel is, if that is no kernel with KHO. Returns false if it is one. */
+static bool explain_kind(const struct kernel *kernel, const char *who,
+			 struct reason *why)
+{
+	switch (kernel->kind) {
+	case WITHOUT_KHO:
+		explain(why, "%s has no KHO: Linux %s for %s, %s", who,
+			kernel->release[0] ? kernel->release : "of unknown release",
+			kernel->machine ?: "an unknown machine", kernel->why.text);
+		return true;
+	case NOT_LINUX:
+		explain(why, "%s is %s", who, kernel->why.text);
+		return true;
+	case DAMAGED:
+		explain(why, "%s is damaged: %s", who, kernel->why.text);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Facts that decide whatever else is not known */
+static bool explain_facts(const struct kernel *from, const struct kernel *to,
+			  struct reason *why)
+{
+	if (explain_kind(to, "the next kernel", why) ||
+	    explain_kind(from, "the kernel before", why))
+		return true;
+
+	if (from->machine && to->machine && strcmp(from->machine, to->machine)) {
+		explain(why, "for %s, expected %s", to->machine, from->machine);
+		return true;
+	}
+
+	if (from->page_shift && to->page_shift && from->page_shift != to->page_shift) {
+		explain(why, "page shift %u, expected %u", to->page_shift,
+			from->page_shift);
+		return true;
+	}
+
+	return false;
+}
+
+static bool explain_unknown(const struct kernel *kernel, const char *who,
+			    struct reason *why)
+{
+	if (!has_components(kernel))
+		explain(why, "%s: %s", who, kernel->why.text);
+	else if (!kernel->machine)
+		explain(why, "%s: its machine is not known", who);
+	else if (!kernel->page_shift)
+		explain(why, "%s: its page size is not known", who);
+	else
+		return false;
+
+	return true;
+}
+
+/* The command line that the image comes with leaves off what is needed */
+static bool explain_cmdline(const struct offer *offer, const struct kernel *to,
+			    struct reason *why)
+{
+	if (to->cmdline && needs_kho_on(to))
+		explain(why, "its own command line leaves KHO off, expected kho=on");
+	else if (to->kho_switch == SWITCH_OFF)
+		explain(why, "its own command line has KHO off");
+	else if (to->cmdline && needs_liveupdate_on(offer, to))
+		explain(why, "its own command line leaves live update off, expected liveupdate=on");
+	else
+		return false;
+
+	return true;
+}
+
+/* Returns whether there are any */
+static bool explain_unreadable(const struct offer *offer, const struct kernel *to,
+			       struct reason *why)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < offer->from->nr; i++) {
+		const struct kho_image_entry *component = &offer->from->components[i];
+
+		if (is_best_effort(component) || !is_lost(offer, i, to))
+			continue;
+		explain(why, "%s %s", found ? why->text : "cannot read",
+			component->name);
+		found = true;
+	}
+
+	return found;
+}
+
+enum verdict compare(const struct offer *offer, const struct kernel *to,
+		     struct reason *why)
+{
+	reason_free(why);
+	if (offer->from->kind == NOT_READABLE || to->kind == NOT_READABLE) {
+		explain(why, "%s", to->kind == NOT_READABLE ? to->why.text :
+			offer->from->why.text);
+		return UNREADABLE_OR_USAGE;
+	}
+
+	if (explain_facts(offer->from, to, why))
+		return INCOMPATIBLE;
+	if (explain_unknown(to, "the next kernel", why) ||
+	    explain_unknown(offer->from, "the kernel before", why))
+		return UNKNOWN;
+	if (explain_unreadable(offer, to, why) || explain_cmdline(offer, to, why))
+		return INCOMPATIBLE;
+
+	return COMPATIBLE;
 }

@@ -3,26 +3,16 @@
 #define KHO_COMPAT_COMPARE_H
 
 #include "kernel.h"
+#include "verdict.h"
 
-/* Also what the program exits with */
-enum verdict {
-	COMPATIBLE,
-	INCOMPATIBLE,
-	UNKNOWN,
+/* What is compared of a kernel that hands over */
+struct offer {
+	const struct kernel *from;
+	bool counts[KHO_IMAGE_NOTE_MAX_ENTRIES];	/* which components */
 };
 
-/* Can one kernel take over from another? */
-struct comparison {
-	const char *from_name;
-	const char *to_name;
-	struct kernel from;
-	struct kernel to;
-	bool counts[KHO_IMAGE_NOTE_MAX_ENTRIES];	/* components of @from */
-};
-
-/* The component of that name, NULL if the kernel lacks it */
-const struct kho_image_entry *component_of(const struct kernel *kernel,
-					   const char *name);
+/* All that @from could preserve */
+struct offer offer_all(const struct kernel *from);
 
 /*
  * Whether @reader can read what is written with @component: "ok", or "absent",
@@ -31,10 +21,18 @@ const struct kho_image_entry *component_of(const struct kernel *kernel,
 const char *component_status(const struct kho_image_entry *component,
 			     const struct kernel *reader);
 
-/* Of @from, what counts is compared. @why says what does not fit. */
-enum verdict compare(const struct comparison *c, struct reason *why);
+/* @why says what does not fit, or is not known; it has no text if all fits */
+enum verdict compare(const struct offer *offer, const struct kernel *to,
+		     struct reason *why);
 
-/* Must the command line of the kernel that takes over have liveupdate=on? */
-bool needs_liveupdate_on(const struct comparison *c);
+/* What counts, would be lost, and is best effort: NULL or its name */
+const char *best_effort_lost(const struct offer *offer, const struct kernel *to);
+
+/* Must the command line of the kernel that takes over have ...? */
+bool needs_kho_on(const struct kernel *to);
+bool needs_liveupdate_on(const struct offer *offer, const struct kernel *to);
+
+/* Regions of reserve_mem= alone are no reason to refuse a kernel */
+bool is_best_effort(const struct kho_image_entry *component);
 
 #endif

@@ -1,291 +1,324 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel image files: which kind of file one is, for which machine, and whether
- * it is whole. The KHO note in it is the business of note.c.
- *
- * All kernels with KHO are little endian, on whatever host this runs. Nothing
- * in the file is trusted.
+ * Files of kernel images: which format one has, whether it is whole, and what of
+ * that decides. All kernels with KHO are little endian, on whatever host this
+ * runs. Nothing in the file is trusted.
  */
-#include <endian.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "image.h"
-#include "note.h"
+#include "cmdline.h"
+#include "format.h"
+#include "unpack.h"
 
-/* A file, and what has been found out about it */
-struct file {
-	const void *data;
-	size_t size;
-	const char *machine;
-};
+/* A bzImage in a UKI that is packed is 3 */
+#define MAX_DEPTH	5
 
-static bool is_inside(const struct file *file, uint64_t start, uint64_t len)
+/* There is none with KHO that has as much; a disk or a core dump may have more */
+#define MAX_FILE	(4ULL << 30)
+
+struct head head_of(struct stream *stream)
 {
-	return start <= file->size && len <= file->size - start;
+	size_t size = stream_peek(stream, STREAM_BUFFER);
+
+	return (struct head) { .data = stream_data(stream), .size = size };
 }
 
-/* 0, which is valid nowhere that it is used, behind the end of the file */
-static uint64_t get_le(const struct file *file, uint64_t at, size_t len)
+bool has_magic(const struct head *head, uint64_t at, const char *text, size_t len)
+{
+	return at <= head->size && len <= head->size - at &&
+	       !memcmp(head->data + at, text, len);
+}
+
+uint64_t get_le(const struct head *head, uint64_t at, size_t len)
 {
 	uint64_t value = 0;
 
-	if (is_inside(file, at, len))
-		memcpy(&value, file->data + at, len);
-
-	return le64toh(value);
+	if (at > head->size || len > head->size - at)
+		return 0;
+	while (len--)
+		value = value << 8 | head->data[at + len];
+	return value;
 }
 
-static bool starts_with(const struct file *file, size_t at, const char *text,
-			size_t len)
+struct kernel *image_add(struct image *image)
 {
-	return is_inside(file, at, len) && !memcmp(file->data + at, text, len);
+	struct kernel *kernel = allocate(1, sizeof(*kernel));
+	struct kernel **kernels = allocate(image->nr + 1, sizeof(*kernels));
+
+	if (image->nr)
+		memcpy(kernels, image->kernels, image->nr * sizeof(*kernels));
+	free(image->kernels);
+	image->kernels = kernels;
+	kernels[image->nr++] = kernel;
+
+	kernel->kind = NOT_KNOWN;
+	return kernel;
 }
 
-/* bzImage: the setup header, see Documentation/arch/x86/boot.rst */
-
-#define BZIMAGE_SETUP_SECTS	0x1f1
-#define BZIMAGE_SYSSIZE		0x1f4
-#define BZIMAGE_MAGIC		0x202
-#define BZIMAGE_XLOADFLAGS	0x236
-#define BZIMAGE_KERNEL_64	1
-
-static bool is_bzimage(const struct file *file)
+void image_free(struct image *image)
 {
-	return starts_with(file, BZIMAGE_MAGIC, "HdrS", 4);
+	for (unsigned int i = 0; i < image->nr; i++) {
+		kernel_free(image->kernels[i]);
+		free(image->kernels[i]);
+	}
+	free(image->kernels);
+	*image = (struct image) { };
 }
 
-static bool check_bzimage(struct file *file, struct reason *why)
+void put_into(struct image *image, const char *name)
 {
-	/* One more sector, the first, is not counted; and 0 stands for 4 */
-	uint64_t sectors = (get_le(file, BZIMAGE_SETUP_SECTS, 1) ?: 4) + 1;
-	uint64_t size = sectors * 512 + get_le(file, BZIMAGE_SYSSIZE, 4) * 16;
+	for (unsigned int i = 0; i < image->nr; i++) {
+		struct reason *format = &image->kernels[i]->format;
 
-	if (file->size < size)
-		return explain(why, "truncated: it has %zu bytes, expected %llu",
-			       file->size, (unsigned long long)size);
-	if (!(get_le(file, BZIMAGE_XLOADFLAGS, 2) & BZIMAGE_KERNEL_64))
-		return explain(why, "a kernel for 32 bits, which has no KHO");
-
-	file->machine = "x86_64";
-	return true;
+		if (format->text)
+			explain(format, "%s in %s", format->text, name);
+		else
+			explain(format, "%s", name);
+	}
 }
 
-/*
- * Image: see Documentation/arch/arm64/booting.rst. The size in its header counts
- * memory behind the end of the file; how long the file must be is known only if
- * it is an EFI program as well, from the table of its sections.
- */
-
-#define IMAGE_FLAGS		0x18
-#define IMAGE_BIG_ENDIAN	1
-#define IMAGE_MAGIC		0x38
-#define IMAGE_PE_OFFSET		0x3c
-
-#define PE_NR_SECTIONS		0x06
-#define PE_OPTIONAL_SIZE	0x14
-#define PE_HEADER_SIZE		0x18
-#define PE_SECTION_SIZE		0x28
-#define PE_SECTION_FILE_SIZE	0x10
-#define PE_SECTION_FILE_START	0x14
-
-static bool is_arm64_image(const struct file *file)
+void expect_size(struct stream *stream, uint64_t size)
 {
-	return starts_with(file, IMAGE_MAGIC, "ARM\x64", 4);
+	uint64_t total = stream_drain(stream);
+
+	if (total < size)
+		fail(stream->trouble, IS_DAMAGED,
+		     "truncated: it has %llu bytes, expected %llu",
+		     (unsigned long long)total, (unsigned long long)size);
 }
 
-static bool check_arm64_image(struct file *file, struct reason *why)
+struct kernel *parse_flat(struct image *image, struct stream *stream,
+			  uint64_t size, const char *name)
 {
-	uint64_t pe = get_le(file, IMAGE_PE_OFFSET, 4);
-	uint64_t section = pe + PE_HEADER_SIZE + get_le(file, pe + PE_OPTIONAL_SIZE, 2);
-	unsigned int nr = 0;
+	struct kernel *kernel = image_add(image);
+	struct scan *scan = scan_new();
 
-	if (get_le(file, IMAGE_FLAGS, 8) & IMAGE_BIG_ENDIAN)
-		return explain(why, "a big-endian kernel, which has no KHO");
+	stream->scan = scan;
+	expect_size(stream, size);
+	stream->scan = NULL;
 
-	if (pe && starts_with(file, pe, "PE\0", 4))
-		nr = get_le(file, pe + PE_NR_SECTIONS, 2);
+	scan_end(scan);
+	scan_describe(scan, kernel);
+	explain(&kernel->format, "%s", name);
+	scan_free(scan);
+	return kernel;
+}
 
-	for (; nr; nr--, section += PE_SECTION_SIZE) {
-		if (!is_inside(file, section, PE_SECTION_SIZE) ||
-		    !is_inside(file, get_le(file, section + PE_SECTION_FILE_START, 4),
-			       get_le(file, section + PE_SECTION_FILE_SIZE, 4)))
-			return explain(why, "truncated: it has %zu bytes, its sections go further",
-				       file->size);
+void parse_packed(struct image *image, struct stream *stream, int depth)
+{
+	const struct unpacker *unpacker = unpacker_of(stream);
+	struct stream *unpacked;
+
+	if (!unpacker) {
+		fail(stream->trouble, CANNOT_UNPACK, "compressed in an unknown way");
+		return;
+	}
+	unpacked = unpack(unpacker, stream);
+	if (!unpacked)
+		return;
+
+	parse(image, unpacked, depth + 1);
+	stream_close(unpacked);
+}
+
+static bool is_packed(const struct head *head)
+{
+	for (const struct unpacker *row = unpackers; row->name; row++) {
+		if (has_magic(head, 0, row->magic, row->len))
+			return true;
 	}
 
-	file->machine = "aarch64";
-	return true;
+	return false;
 }
 
-/* vmlinux: an ELF file, see elf(5) */
-
-#define ELF_CLASS		0x04
-#define ELF_CLASS_64		2
-#define ELF_ORDER		0x05
-#define ELF_LITTLE_ENDIAN	1
-#define ELF_MACHINE		0x12
-#define ELF_X86_64		62
-#define ELF_AARCH64		183
-#define ELF_SEGMENTS		0x20
-#define ELF_SECTIONS		0x28
-#define ELF_NR_SEGMENTS		0x38
-#define ELF_NR_SECTIONS		0x3c
-
-#define ELF_HEADER_SIZE		0x40
-#define ELF_SEGMENT_SIZE	0x38
-#define ELF_SEGMENT_FILE_START	0x08
-#define ELF_SEGMENT_FILE_SIZE	0x20
-#define ELF_SECTION_SIZE	0x40
-
-static bool is_vmlinux(const struct file *file)
+static void parse_packed_file(struct image *image, struct stream *stream, int depth)
 {
-	return starts_with(file, 0, "\177ELF", 4);
+	const char *name = unpacker_of(stream)->name;
+
+	parse_packed(image, stream, depth);
+	put_into(image, name);
 }
 
-static bool segments_are_whole(const struct file *file)
-{
-	uint64_t segment = get_le(file, ELF_SEGMENTS, 8);
-	unsigned int nr = get_le(file, ELF_NR_SEGMENTS, 2);
-
-	for (; nr; nr--, segment += ELF_SEGMENT_SIZE) {
-		if (!is_inside(file, segment, ELF_SEGMENT_SIZE) ||
-		    !is_inside(file, get_le(file, segment + ELF_SEGMENT_FILE_START, 8),
-			       get_le(file, segment + ELF_SEGMENT_FILE_SIZE, 8)))
-			return false;
-	}
-
-	return true;
-}
-
-static bool check_vmlinux(struct file *file, struct reason *why)
-{
-	unsigned int machine = get_le(file, ELF_MACHINE, 2);
-
-	if (get_le(file, ELF_CLASS, 1) != ELF_CLASS_64 ||
-	    get_le(file, ELF_ORDER, 1) != ELF_LITTLE_ENDIAN)
-		return explain(why, "not a kernel for 64 bits, little endian; no other has KHO");
-
-	if (machine == ELF_X86_64)
-		file->machine = "x86_64";
-	else if (machine == ELF_AARCH64)
-		file->machine = "aarch64";
-	else
-		return explain(why, "for ELF machine %u, expected x86_64 or aarch64",
-			       machine);
-
-	/* The table of sections is what a linker writes last */
-	if (!is_inside(file, 0, ELF_HEADER_SIZE) || !segments_are_whole(file) ||
-	    !is_inside(file, get_le(file, ELF_SECTIONS, 8),
-		       get_le(file, ELF_NR_SECTIONS, 2) * ELF_SECTION_SIZE))
-		return explain(why, "truncated: it has %zu bytes, its segments go further",
-			       file->size);
-
-	return true;
-}
+/* Kernels of other machines: what they are named by is in their first bytes */
 
 static const struct {
-	const char *name;
-	bool (*is_that)(const struct file *file);
-	bool (*check)(struct file *file, struct reason *why);
-} formats[] = {
-	{ "bzImage", is_bzimage, check_bzimage },
-	{ "Image", is_arm64_image, check_arm64_image },
-	{ "vmlinux", is_vmlinux, check_vmlinux },
-	{ }
-};
-
-/* What an Image is often packed with; the kernel cannot load these either */
-static const struct {
-	const char *name;
-	size_t at;
+	uint64_t at;
 	const char *magic;
 	size_t len;
-} compressions[] = {
-	{ "gzip", 0, "\x1f\x8b", 2 },
-	{ "xz", 0, "\3757zXZ", 5 },
-	{ "zstd", 0, "\x28\xb5\x2f\xfd", 4 },
-	{ "lz4", 0, "\x02\x21\x4c\x18", 4 },
-	{ "bzip2", 0, "BZh", 3 },
-	{ "lzop", 0, "\x89LZO", 4 },
-	{ "EFI zboot", 4, "zimg", 4 },
+	const char *format;
+	const char *machine;
+} other_formats[] = {
+#define OTHER(at, magic, format, machine) { at, magic, sizeof(magic) - 1, format, machine }
+	OTHER(0x38, "RSC\x05", "Image", "riscv64"),
+	OTHER(0x24, "\x18\x28\x6f\x01", "zImage", "arm"),
+	OTHER(0x10008, "S390EP", "bzImage", "s390x"),
 	{ }
 };
 
-static bool no_format(const struct file *file, struct reason *why)
+static int other_format(const struct head *head)
 {
-	for (size_t i = 0; compressions[i].name; i++) {
-		if (starts_with(file, compressions[i].at, compressions[i].magic,
-				compressions[i].len))
-			return explain(why, "compressed (%s); unpack it first",
-				       compressions[i].name);
+	int i = 0;
+
+	while (other_formats[i].magic &&
+	       !has_magic(head, other_formats[i].at, other_formats[i].magic,
+			  other_formats[i].len))
+		i++;
+	return i;
+}
+
+static bool is_other(const struct head *head)
+{
+	return other_formats[other_format(head)].magic;
+}
+
+static void parse_other(struct image *image, struct stream *stream, int depth)
+{
+	struct head head = head_of(stream);
+	int format = other_format(&head);
+	struct kernel *kernel = parse_flat(image, stream, 0,
+					   other_formats[format].format);
+
+	(void)depth;
+	kernel->kind = WITHOUT_KHO;	/* its release may be in what is packed */
+	kernel->machine = other_formats[format].machine;
+}
+
+/* What is often near kernels */
+static const struct {
+	const char *magic;
+	size_t len;
+	const char *what;
+} no_kernels[] = {
+#define NO_KERNEL(magic, what)	{ magic, sizeof(magic) - 1, what }
+	NO_KERNEL("070701", "a cpio archive, as an initrd is"),
+	NO_KERNEL("070702", "a cpio archive, as an initrd is"),
+	NO_KERNEL("!<arch>\n", "an archive"),
+	NO_KERNEL("#!", "a script"),
+	{ }
+};
+
+static void parse_nothing(struct image *image, struct stream *stream)
+{
+	struct head head = head_of(stream);
+	struct kernel *kernel;
+	const char *what = "no kernel image";
+
+	if (is_fatal(stream->trouble))
+		return;
+	if (!head.size) {
+		fail(stream->trouble, IS_DAMAGED, "empty");
+		return;
 	}
 
-	return explain(why, "not a kernel: expected bzImage, arm64 Image or vmlinux");
+	for (size_t i = 0; no_kernels[i].magic; i++) {
+		if (has_magic(&head, 0, no_kernels[i].magic, no_kernels[i].len))
+			what = no_kernels[i].what;
+	}
+
+	kernel = image_add(image);
+	kernel->kind = NOT_LINUX;
+	explain(&kernel->why, "not Linux: %s", what);
+	explain(&kernel->format, "other");
 }
 
-bool image_parse(const void *data, size_t size, const char **format,
-		 struct kernel *kernel, struct reason *why)
+/* A packed file first: what follows may occur in it by chance */
+static const struct format formats[] = {
+	{ is_packed, parse_packed_file },
+	{ is_elf, parse_elf },
+	{ is_zboot, parse_zboot },
+	{ is_bzimage, parse_bzimage },
+	{ is_arm64_image, parse_arm64_image },
+	{ is_other, parse_other },
+	{ is_pe, parse_pe },
+	{ }
+};
+
+void parse(struct image *image, struct stream *stream, int depth)
 {
-	struct file file = { .data = data, .size = size };
-	size_t i = 0;
+	struct head head = head_of(stream);
 
-	while (formats[i].name && !formats[i].is_that(&file))
-		i++;
-	if (!formats[i].name)
-		return no_format(&file, why);
-	if (!formats[i].check(&file, why))
-		return false;
+	if (depth > MAX_DEPTH) {
+		fail(stream->trouble, CANNOT_UNPACK, "packed more than %d times",
+		     MAX_DEPTH);
+		return;
+	}
 
-	*format = formats[i].name;
-	kernel->machine = file.machine;
-	return note_find(data, size, kernel, why);
+	for (const struct format *format = formats; format->parse; format++) {
+		if (format->is_that(&head)) {
+			format->parse(image, stream, depth);
+			return;
+		}
+	}
+
+	parse_nothing(image, stream);
 }
 
-static bool parse_open_file(int fd, const char **format, struct kernel *kernel,
-			    struct reason *why)
+static bool machine_has_kho(const char *machine)
 {
-	struct stat st;
-	void *data;
-	bool known;
-
-	if (fstat(fd, &st))
-		return explain(why, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return explain(why, "not a regular file");
-	if (!st.st_size)
-		return explain(why, "empty");
-	if ((uint64_t)st.st_size > UINT32_MAX)
-		return explain(why, "not a kernel: it has 4 GiB or more");
-
-	data = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (data == MAP_FAILED)
-		return explain(why, "%s", strerror(errno));
-
-	known = image_parse(data, st.st_size, format, kernel, why);
-	munmap(data, st.st_size);
-
-	return known;
+	return !strcmp(machine, "x86_64") || !strcmp(machine, "aarch64");
 }
 
-bool image_read(const char *path, const char **format, struct kernel *kernel,
-		struct reason *why)
+static void judge_machine(struct kernel *kernel)
 {
-	/* Opening a FIFO waits for a writer otherwise */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct reason file_why;
-	bool known;
+	if (!is_linux(kernel) || !kernel->machine || machine_has_kho(kernel->machine))
+		return;
 
-	if (fd < 0)
-		return explain(why, "%s: %s", path, strerror(errno));
+	kernel->kind = WITHOUT_KHO;
+	explain(&kernel->why, "there is no KHO for %s", kernel->machine);
+}
 
-	known = parse_open_file(fd, format, kernel, &file_why);
-	close(fd);
+/* What is known of the first kernel of a file that is broken may be of use */
+static void drop_kernels(struct image *image, const struct trouble *trouble)
+{
+	struct kernel *kernel;
 
-	return known || explain(why, "%s: %s", path, file_why.text);
+	if (!image->nr)
+		image_add(image);
+	while (image->nr > 1) {
+		kernel_free(image->kernels[--image->nr]);
+		free(image->kernels[image->nr]);
+	}
+
+	kernel = image->kernels[0];
+	kernel->kind = trouble->kind == CANNOT_READ ? NOT_READABLE : DAMAGED;
+	kernel->nr = 0;
+	explain(&kernel->why, "%s", trouble->why.text);
+}
+
+void image_parse(struct image *image, struct stream *stream,
+		 struct trouble *trouble)
+{
+	if (stream)
+		parse(image, stream, 0);
+	if (is_fatal(trouble))
+		drop_kernels(image, trouble);
+	else if (!image->nr)
+		image_add(image);
+
+	for (unsigned int i = 0; i < image->nr; i++) {
+		struct kernel *kernel = image->kernels[i];
+
+		if (kernel->kind == NOT_KNOWN && !kernel->why.text)
+			explain(&kernel->why, "%s", trouble->why.text ?: "not known");
+		judge_machine(kernel);
+		cmdline_judge(kernel);
+	}
+}
+
+void image_read(struct image *image, const char *path)
+{
+	struct trouble trouble = { };
+	struct stream *stream = stream_open_file(path, &trouble);
+
+	*image = (struct image) { };
+	if (stream && stream_file_size(stream) >= MAX_FILE) {
+		fail(&trouble, IS_DAMAGED, "not a kernel: it has 4 GiB or more");
+		stream_close(stream);
+		stream = NULL;
+	}
+
+	image_parse(image, stream, &trouble);
+	stream_close(stream);
+	reason_free(&trouble.why);
 }

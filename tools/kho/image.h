@@ -2,21 +2,22 @@
 #ifndef KHO_COMPAT_IMAGE_H
 #define KHO_COMPAT_IMAGE_H
 
-#include <stddef.h>
-
 #include "kernel.h"
+#include "stream.h"
 
-/*
- * Finds out which kernel the @size bytes at @data are, a whole image file that
- * starts at a multiple of four. @format is set to the kind of file.
- *
- * Returns false if that is not known.
- */
-bool image_parse(const void *data, size_t size, const char **format,
-		 struct kernel *kernel, struct reason *why);
+/* The kernels in a file, one unless it is a UKI with several profiles */
+struct image {
+	unsigned int nr;
+	struct kernel **kernels;
+};
 
-/* The same for the file at @path, which the reason starts with */
-bool image_read(const char *path, const char **format, struct kernel *kernel,
-		struct reason *why);
+/* Finds out what is in the file at @path: at least one, which may be NOT_READABLE */
+void image_read(struct image *image, const char *path);
+
+/* The same for what is in @stream; NULL if that has failed before */
+void image_parse(struct image *image, struct stream *stream,
+		 struct trouble *trouble);
+
+void image_free(struct image *image);
 
 #endif

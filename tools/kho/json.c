@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "json.h"
+#include "reason.h"
+#include "utf8.h"
 
 /* Something precedes in the innermost bracket */
 static bool precedes;
@@ -10,13 +12,18 @@ static bool precedes;
 static void print_string(const char *text)
 {
 	putchar('"');
-	for (; *text; text++) {
-		unsigned char c = *text;
+	while (*text) {
+		unsigned int code;
+		size_t len = utf8_decode(text, &code);
 
-		if (c < ' ' || c == '"' || c == '\\')
-			printf("\\u%04x", c);
+		if (!len)
+			printf("\\ufffd");
+		else if (code < ' ' || code == '"' || code == '\\' ||
+			 (code >= 0x7f && code < 0xa0))
+			printf("\\u%04x", code);
 		else
-			putchar(c);
+			fwrite(text, 1, len, stdout);
+		text += len ?: 1;
 	}
 	putchar('"');
 }
@@ -65,4 +72,41 @@ void json_bool(const char *key, bool value)
 {
 	start(key);
 	printf(value ? "true" : "false");
+}
+
+static bool is_utf8(const char *text)
+{
+	unsigned int code;
+	size_t len;
+
+	for (; *text; text += len) {
+		len = utf8_decode(text, &code);
+		if (!len)
+			return false;
+	}
+
+	return true;
+}
+
+void json_path(const char *key, const char *path)
+{
+	struct reason hex_key = { };
+
+	json_string(key, path);
+	if (is_utf8(path))
+		return;
+
+	explain(&hex_key, "%s_hex", key);
+	start(hex_key.text);
+	putchar('"');
+	for (; *path; path++)
+		printf("%02x", (unsigned char)*path);
+	putchar('"');
+	reason_free(&hex_key);
+}
+
+void json_end(void)
+{
+	if (precedes)
+		putchar('\n');
 }

@@ -2,390 +2,132 @@
 /*
  * kho-compat - can one kernel hand over to another by kexec?
  *
- * The commands and what they print, for people and as JSON; the keys of the
- * latter are described in kho-compat.1. What is printed comes from image.c,
- * running.c and compare.c.
+ * The command line. The commands are in show.c, check.c, status.c and matrix.c.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "compare.h"
-#include "image.h"
 #include "json.h"
+#include "output.h"
 #include "running.h"
+#include "unpack.h"
 
-#define RUNNING	"running"
+#define VERSION	"2"
 
 static const char usage[] =
 	"usage: kho-compat [OPTION]... show IMAGE...\n"
 	"       kho-compat [OPTION]... check FROM TO\n"
+	"       kho-compat [OPTION]... matrix IMAGE...\n"
+	"       kho-compat [OPTION]... path FROM TO [IMAGE]...\n"
 	"       kho-compat [OPTION]... status\n"
+	"       kho-compat [OPTION]... assume IMAGE\n"
 	"\n"
-	"show    which versions the kernel in each IMAGE reads and writes\n"
+	"show    what each IMAGE is, and which versions its kernel reads and writes\n"
 	"check   can the kernel in the image TO take over what FROM preserves?\n"
-	"        FROM is an image, or '" RUNNING "': what this kernel preserves now\n"
+	"        FROM is an image, or '" RUNNING "': this kernel\n"
+	"matrix  which of the kernels can follow which\n"
+	"path    the shortest way from FROM to TO, by way of the other kernels\n"
 	"status  can the loaded kernel take over? As the running kernel says.\n"
+	"assume  tell the running kernel that the next image is stock Linux with KHO,\n"
+	"        if IMAGE is that\n"
 	"\n"
-	"IMAGE is a bzImage, an arm64 Image or a vmlinux, for any machine.\n"
+	"IMAGE is a kernel's file as people have it, packed or not, for any machine.\n"
+	"With matrix and path a directory stands for the images in it.\n"
 	"\n"
 	"--json       print JSON, see kho-compat(1)\n"
 	"--sysfs=DIR  where the running kernel's " KHO_SYSFS " is mounted\n"
+	"--version    print the version, and what can be unpacked\n"
 	"--help       print this\n"
 	"\n"
-	"Exit status: 0 compatible, 1 not compatible, 2 not known, or an error\n";
+	"Exit status: 0 compatible, 1 not compatible, 2 not known, 3 wrong usage or a\n"
+	"file that cannot be read\n";
 
-/* In the words of the kernel; its next/status may be "none" as well */
-static const char *const verdict_names[] = {
-	[COMPATIBLE] = "compatible",
-	[INCOMPATIBLE] = "incompatible",
-	[UNKNOWN] = "unknown",
+static enum verdict wrong_usage(const char *mistake, const char *word)
+{
+	fputs("kho-compat: ", stderr);
+	fputs(mistake, stderr);
+	if (word) {
+		fputs(" '", stderr);
+		print_text(stderr, word);
+		putc('\'', stderr);
+	}
+	fputs("; see kho-compat --help\n", stderr);
+	return UNREADABLE_OR_USAGE;
+}
+
+static enum verdict run_show(char **words)
+{
+	return show(words);
+}
+
+static enum verdict run_check(char **words)
+{
+	return check(words[0], words[1]);
+}
+
+static enum verdict run_matrix(char **words)
+{
+	return matrix(words);
+}
+
+static enum verdict run_path(char **words)
+{
+	return find_path(words[0], words[1], words + 2);
+}
+
+static enum verdict run_status(char **words)
+{
+	(void)words;
+	return status();
+}
+
+static enum verdict run_assume(char **words)
+{
+	return assume(words[0]);
+}
+
+#define ANY	-1
+
+static const struct {
+	const char *name;
+	int least, most;	/* words that follow */
+	const char *mistake;
+	enum verdict (*run)(char **words);
+} commands[] = {
+	{ "show", 1, ANY, "show needs an image", run_show },
+	{ "check", 2, 2, "check needs FROM and TO", run_check },
+	{ "matrix", 1, ANY, "matrix needs images", run_matrix },
+	{ "path", 2, ANY, "path needs FROM and TO", run_path },
+	{ "status", 0, 0, "nothing follows status", run_status },
+	{ "assume", 1, 1, "assume needs one image", run_assume },
+	{ }
 };
-
-static bool json;
-static const char *sysfs = KHO_SYSFS;
-
-static void complain(const struct reason *why)
-{
-	fprintf(stderr, "kho-compat: %s\n", why->text);
-}
-
-/* What the next kernel reads of a component; 0 and 0 if it does not have it */
-static void json_next_range(unsigned int min_version, unsigned int version)
-{
-	if (version) {
-		json_number("next_min_version", min_version);
-		json_number("next_version", version);
-	} else {
-		json_string("next_min_version", NULL);
-		json_string("next_version", NULL);
-	}
-}
-
-static void print_next_range(unsigned int min_version, unsigned int version)
-{
-	char range[24] = "-";
-
-	if (version)
-		snprintf(range, sizeof(range), "%u-%u", min_version, version);
-	printf("%-10s", range);
-}
-
-/* show */
-
-static void print_image_json(const char *path, const char *format,
-			     const struct kernel *kernel)
-{
-	json_open(NULL, '{');
-	json_string("path", path);
-	json_string("error", NULL);
-	json_string("format", format);
-	json_string("machine", kernel->machine);
-	json_number("page_shift", kernel->page_shift);
-	json_bool("kho_on", kernel->kho_on);
-	json_bool("liveupdate", kernel->liveupdate);
-
-	json_open("components", '[');
-	for (unsigned int i = 0; i < kernel->nr; i++) {
-		json_open(NULL, '{');
-		json_string("name", kernel->components[i].name);
-		json_number("version", kernel->components[i].version);
-		json_number("min_version", kernel->components[i].min_version);
-		json_close('}');
-	}
-	json_close(']');
-	json_close('}');
-}
-
-static void print_image(const char *path, const char *format,
-			const struct kernel *kernel)
-{
-	printf("%s: %s for %s, page shift %u, KHO %s, %s live update\n", path,
-	       format, kernel->machine, kernel->page_shift,
-	       kernel->kho_on ? "on by default" : "on with kho=on",
-	       kernel->liveupdate ? "with" : "without");
-
-	for (unsigned int i = 0; i < kernel->nr; i++)
-		printf("  %-15s writes %u, reads %u-%u\n",
-		       kernel->components[i].name, kernel->components[i].version,
-		       kernel->components[i].min_version,
-		       kernel->components[i].version);
-}
-
-static void print_unknown_json(const char *path, const struct reason *why)
-{
-	json_open(NULL, '{');
-	json_string("path", path);
-	json_string("error", why->text);
-	json_close('}');
-}
-
-static bool show_image(const char *path)
-{
-	struct kernel kernel;
-	struct reason why;
-	const char *format;
-
-	if (!image_read(path, &format, &kernel, &why)) {
-		if (json)
-			print_unknown_json(path, &why);
-		else
-			complain(&why);
-		return false;
-	}
-
-	if (json)
-		print_image_json(path, format, &kernel);
-	else
-		print_image(path, format, &kernel);
-	return true;
-}
-
-static enum verdict show(char **paths)
-{
-	enum verdict result = COMPATIBLE;
-
-	if (json) {
-		json_open(NULL, '{');
-		json_open("images", '[');
-	}
-
-	for (; *paths; paths++) {
-		if (!show_image(*paths))
-			result = UNKNOWN;
-	}
-
-	if (json) {
-		json_close(']');
-		json_close('}');
-	}
-
-	return result;
-}
-
-/* check */
-
-static bool is_in_use(const struct running *running)
-{
-	for (unsigned int i = 0; i < running->kernel.nr; i++) {
-		if (running->components[i].users)
-			return true;
-	}
-
-	return false;
-}
-
-static bool read_from(struct comparison *c, struct reason *why)
-{
-	struct running running;
-	const char *format;
-
-	memset(c->counts, true, sizeof(c->counts));
-	if (strcmp(c->from_name, RUNNING))
-		return image_read(c->from_name, &format, &c->from, why);
-
-	if (!running_read(sysfs, &running, why))
-		return false;
-
-	/* The kernel, too, compares everything as long as nothing is preserved */
-	c->from = running.kernel;
-	for (unsigned int i = 0; i < c->from.nr && is_in_use(&running); i++)
-		c->counts[i] = running.components[i].users;
-	return true;
-}
-
-static void print_components_json(const struct comparison *c)
-{
-	json_open("components", '[');
-	for (unsigned int i = 0; i < c->from.nr; i++) {
-		const struct kho_image_entry *writes = &c->from.components[i];
-		const struct kho_image_entry *reads = component_of(&c->to, writes->name);
-
-		json_open(NULL, '{');
-		json_string("name", writes->name);
-		json_number("version", writes->version);
-		json_bool("counts", c->counts[i]);
-		json_next_range(reads ? reads->min_version : 0,
-				reads ? reads->version : 0);
-		json_string("next_status", component_status(writes, &c->to));
-		json_close('}');
-	}
-	json_close(']');
-
-	json_open("needs", '[');
-	if (!c->to.kho_on)
-		json_string(NULL, "kho=on");
-	if (needs_liveupdate_on(c))
-		json_string(NULL, "liveupdate=on");
-	json_close(']');
-}
-
-static void print_components(const struct comparison *c)
-{
-	printf("component       writes  counts  next reads\n");
-	for (unsigned int i = 0; i < c->from.nr; i++) {
-		const struct kho_image_entry *writes = &c->from.components[i];
-		const struct kho_image_entry *reads = component_of(&c->to, writes->name);
-
-		printf("%-15s %-7u %-7s ", writes->name, writes->version,
-		       c->counts[i] ? "yes" : "no");
-		print_next_range(reads ? reads->min_version : 0,
-				 reads ? reads->version : 0);
-		printf("  %s\n", component_status(writes, &c->to));
-	}
-
-	if (!c->to.kho_on || needs_liveupdate_on(c))
-		printf("needs on its command line:%s%s\n",
-		       !c->to.kho_on ? " kho=on" : "",
-		       needs_liveupdate_on(c) ? " liveupdate=on" : "");
-}
-
-/* @why is empty if there is no more to say */
-static void print_verdict_json(const struct comparison *c, enum verdict result,
-			       const struct reason *why)
-{
-	json_open(NULL, '{');
-	json_string("from", c->from_name);
-	json_string("to", c->to_name);
-	json_string("verdict", verdict_names[result]);
-	json_string("reason", why->text[0] ? why->text : NULL);
-	if (result != UNKNOWN)
-		print_components_json(c);
-	json_close('}');
-}
-
-static void print_verdict(const struct comparison *c, enum verdict result,
-			  const struct reason *why)
-{
-	if (result == UNKNOWN) {
-		complain(why);
-		return;
-	}
-
-	print_components(c);
-	printf("%s%s%s\n", verdict_names[result], why->text[0] ? ": " : "",
-	       why->text);
-}
-
-static bool read_both(struct comparison *c, struct reason *why)
-{
-	const char *format;
-
-	return read_from(c, why) && image_read(c->to_name, &format, &c->to, why);
-}
-
-static enum verdict check(const char *from, const char *to)
-{
-	struct comparison c = { .from_name = from, .to_name = to };
-	enum verdict result = UNKNOWN;
-	struct reason why;
-
-	if (read_both(&c, &why))
-		result = compare(&c, &why);
-
-	if (json)
-		print_verdict_json(&c, result, &why);
-	else
-		print_verdict(&c, result, &why);
-
-	return result;
-}
-
-/* status */
-
-static void print_status_json(const struct running *running)
-{
-	json_open(NULL, '{');
-	json_string("verdict", running->next);
-	json_string("reason", NULL);
-	json_string("check", running->check);
-
-	json_open("components", '[');
-	for (unsigned int i = 0; i < running->kernel.nr; i++) {
-		const struct kho_image_entry *component = &running->kernel.components[i];
-		const struct running_component *state = &running->components[i];
-
-		json_open(NULL, '{');
-		json_string("name", component->name);
-		json_number("version", component->version);
-		json_number("min_version", component->min_version);
-		json_number("incoming", state->incoming);
-		json_string("status", state->status);
-		json_number("users", state->users);
-		json_next_range(state->next_min_version, state->next_version);
-		json_close('}');
-	}
-	json_close(']');
-	json_close('}');
-}
-
-static void print_no_status_json(const struct reason *why)
-{
-	json_open(NULL, '{');
-	json_string("verdict", verdict_names[UNKNOWN]);
-	json_string("reason", why->text);
-	json_close('}');
-}
-
-static void print_status(const struct running *running)
-{
-	printf("component       writes  users      next reads\n");
-	for (unsigned int i = 0; i < running->kernel.nr; i++) {
-		const struct running_component *state = &running->components[i];
-
-		printf("%-15s %-7u %-10lu ", running->kernel.components[i].name,
-		       running->kernel.components[i].version, state->users);
-		print_next_range(state->next_min_version, state->next_version);
-		putchar('\n');
-	}
-
-	printf("check before kexec: %s\n", running->check);
-	printf("loaded kernel: %s\n", running->next);
-}
-
-static enum verdict status(void)
-{
-	struct running running;
-	struct reason why;
-
-	if (!running_read(sysfs, &running, &why)) {
-		if (json)
-			print_no_status_json(&why);
-		else
-			complain(&why);
-		return UNKNOWN;
-	}
-
-	if (json)
-		print_status_json(&running);
-	else
-		print_status(&running);
-
-	if (!strcmp(running.next, verdict_names[COMPATIBLE]))
-		return COMPATIBLE;
-	if (!strcmp(running.next, verdict_names[INCOMPATIBLE]))
-		return INCOMPATIBLE;
-	return UNKNOWN;
-}
-
-static enum verdict wrong_usage(void)
-{
-	fputs(usage, stderr);
-	return UNKNOWN;
-}
 
 static enum verdict run(int nr, char **words)
 {
-	if (nr >= 2 && !strcmp(words[0], "show"))
-		return show(&words[1]);
-	if (nr == 3 && !strcmp(words[0], "check"))
-		return check(words[1], words[2]);
-	if (nr == 1 && !strcmp(words[0], "status"))
-		return status();
+	size_t i = 0;
 
-	return wrong_usage();
+	if (!nr)
+		return wrong_usage("a command is missing", NULL);
+
+	while (commands[i].name && strcmp(commands[i].name, words[0]))
+		i++;
+	if (!commands[i].name)
+		return wrong_usage("unknown command", words[0]);
+	if (nr - 1 < commands[i].least ||
+	    (commands[i].most != ANY && nr - 1 > commands[i].most))
+		return wrong_usage(commands[i].mistake, NULL);
+
+	return commands[i].run(words + 1);
+}
+
+static int print_version(void)
+{
+	printf("kho-compat %s\n", VERSION);
+	for (const struct unpacker *row = unpackers; row->name; row++)
+		printf("%-5s %s\n", row->name, row->open ? "yes" : "no");
+	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -393,13 +135,15 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "sysfs", required_argument, NULL, 's' },
+		{ "version", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
 	};
 	enum verdict result;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		switch (option) {
 		case 'j':
 			json = true;
@@ -407,22 +151,25 @@ int main(int argc, char **argv)
 		case 's':
 			sysfs = optarg;
 			break;
+		case 'v':
+			return print_version();
 		case 'h':
 			fputs(usage, stdout);
 			return EXIT_SUCCESS;
+		case ':':
+			return wrong_usage("a value is missing behind", argv[optind - 1]);
 		default:
-			return wrong_usage();
+			return wrong_usage("unknown option", argv[optind - 1]);
 		}
 	}
 
 	result = run(argc - optind, argv + optind);
-	if (json)
-		putchar('\n');
+	json_end();
 
 	/* A verdict that did not arrive is none */
 	if (fclose(stdout)) {
 		perror("kho-compat: standard output");
-		return UNKNOWN;
+		return UNREADABLE_OR_USAGE;
 	}
 	return result;
 }

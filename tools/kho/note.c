@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The KHO note of a kernel image: found and checked by the rules of
+ * The KHO note of a kernel image: validated by the rules of
  * linux/kho/abi/image.h, which the running kernel applies to an image that is
- * being loaded. Nothing in the image is trusted.
- *
- * What kind of file the image is does not matter here, see image.c.
+ * being loaded. Nothing in the image is trusted. Where notes may be is the
+ * business of scan.c.
  */
 #include <ctype.h>
 #include <endian.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "note.h"
-
-bool explain(struct reason *why, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-
-	return false;
-}
 
 static size_t note_size(const struct kho_image_note *note)
 {
@@ -87,15 +73,22 @@ static bool check_entry(const struct kho_image_note *note, unsigned int i,
 	return true;
 }
 
-/* @size: bytes from the note to the end of the image */
+bool has_note_magic(const void *data, size_t size)
+{
+	static const char magic[] = KHO_IMAGE_NOTE_MAGIC;
+
+	return size >= sizeof(magic) && !memcmp(data, magic, sizeof(magic));
+}
+
 static bool check_note(const struct kho_image_note *note, size_t size,
-		       struct reason *why)
+		       bool *newer, struct reason *why)
 {
 	uint32_t sum;
 
 	if (size < sizeof(*note))
 		return explain(why, "the file ends within its KHO note");
 
+	*newer = le32toh(note->version) > KHO_IMAGE_NOTE_VERSION;
 	if (le32toh(note->version) != KHO_IMAGE_NOTE_VERSION)
 		return explain(why, "the KHO note has version %u, expected %u",
 			       le32toh(note->version), KHO_IMAGE_NOTE_VERSION);
@@ -120,49 +113,21 @@ static bool check_note(const struct kho_image_note *note, size_t size,
 	return true;
 }
 
-static void decode_note(const struct kho_image_note *note, struct kernel *kernel)
+size_t note_check(const struct kho_image_note *note, size_t size, bool *newer,
+		  struct reason *why)
+{
+	return check_note(note, size, newer, why) ? note_size(note) : 0;
+}
+
+void note_decode(const struct kho_image_note *note, struct kernel *kernel)
 {
 	kernel->page_shift = le32toh(note->page_shift);
 	kernel->kho_on = le32toh(note->flags) & KHO_IMAGE_NOTE_KHO_ON;
 	kernel->liveupdate = le32toh(note->flags) & KHO_IMAGE_NOTE_LIVEUPDATE;
-	kernel->nr = le32toh(note->nr);
 
-	for (unsigned int i = 0; i < kernel->nr; i++) {
-		kernel->components[i] = note->entries[i];
-		kernel->components[i].min_version =
-			le32toh(note->entries[i].min_version);
-		kernel->components[i].version = le32toh(note->entries[i].version);
-	}
-}
-
-static bool same_notes(const struct kho_image_note *a,
-		       const struct kho_image_note *b)
-{
-	return note_size(a) == note_size(b) && !memcmp(a, b, note_size(a));
-}
-
-bool note_find(const void *image, size_t size, struct kernel *kernel,
-	       struct reason *why)
-{
-	static const char magic[] = KHO_IMAGE_NOTE_MAGIC;
-	const struct kho_image_note *found = NULL;
-
-	for (size_t at = 0; at < size && size - at >= sizeof(magic);
-	     at += KHO_IMAGE_NOTE_ALIGN) {
-		const struct kho_image_note *note = image + at;
-
-		if (memcmp(note->magic, magic, sizeof(magic)))
-			continue;
-		if (!check_note(note, size - at, why))
-			return false;
-		if (found && !same_notes(found, note))
-			return explain(why, "there are KHO notes that differ");
-		found = note;
-	}
-
-	if (!found)
-		return explain(why, "there is no KHO note: stock Linux, or without KHO");
-
-	decode_note(found, kernel);
-	return true;
+	kernel->nr = 0;
+	for (unsigned int i = 0; i < le32toh(note->nr); i++)
+		add_component(kernel, note->entries[i].name,
+			      le32toh(note->entries[i].min_version),
+			      le32toh(note->entries[i].version));
 }

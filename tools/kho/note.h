@@ -6,13 +6,21 @@
 
 #include "kernel.h"
 
+/* With as many entries as there can be */
+#define NOTE_MAX_SIZE	(sizeof(struct kho_image_note) + \
+			 KHO_IMAGE_NOTE_MAX_ENTRIES * sizeof(struct kho_image_entry))
+
+bool has_note_magic(const void *data, size_t size);
+
 /*
- * Finds the KHO note in the @size bytes of an image, which start at a multiple
- * of four, and decodes it. All of @kernel but the machine is filled in.
- *
- * Returns false if there is no note, or none that can be relied upon.
+ * Validates the note at @note, which is aligned as a u32 is; @size is what is
+ * left of the image there, or at least NOTE_MAX_SIZE. Returns its size or 0.
+ * @newer is set if all that is wrong is that its version is not known yet.
  */
-bool note_find(const void *image, size_t size, struct kernel *kernel,
-	       struct reason *why);
+size_t note_check(const struct kho_image_note *note, size_t size, bool *newer,
+		  struct reason *why);
+
+/* Of one that is valid: fills in all of @kernel that a note tells */
+void note_decode(const struct kho_image_note *note, struct kernel *kernel);
 
 #endif

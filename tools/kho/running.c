@@ -158,6 +158,7 @@ bool running_read(const char *sysfs, struct running *running,
 		  struct reason *why)
 {
 	*running = (struct running) {
+		.kernel.kind = HAS_NOTE,
 		.kernel.machine = this_machine(),
 		.kernel.page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE)),
 	};
@@ -165,6 +166,61 @@ bool running_read(const char *sysfs, struct running *running,
 	return list_components(sysfs, running, why) &&
 	       read_word(sysfs, ".", "check", running->check,
 			 sizeof(running->check), why) &&
-	       read_word(sysfs, "next", "status", running->next,
-			 sizeof(running->next), why);
+	       read_word(sysfs, "next", "status", running->status,
+			 sizeof(running->status), why) &&
+	       read_word(sysfs, "next", "potential", running->potential,
+			 sizeof(running->potential), why);
+}
+
+/* One beside its users is the subtree in the FDT */
+#define BEST_EFFORT_SUBTREES	1
+
+/*
+ * The tree of preserved memory, which comes without anything else if only a
+ * subtree is handed over, carries all of it. What is best effort refuses nothing
+ * and so does not make it count.
+ */
+struct offer running_offer(const struct running *running)
+{
+	const struct kernel *kernel = &running->kernel;
+	struct offer offer = { .from = kernel };
+	unsigned long tree = 0, best_effort = 0;
+	unsigned int tree_at = 0;
+	bool others = false;
+
+	for (unsigned int i = 0; i < kernel->nr; i++) {
+		unsigned long users = running->components[i].users;
+
+		offer.counts[i] = users;
+		if (!strcmp(kernel->components[i].name, "radix")) {
+			tree = users;
+			tree_at = i;
+		} else if (is_best_effort(&kernel->components[i])) {
+			best_effort = users;
+		} else if (users) {
+			others = true;
+		}
+	}
+
+	if (tree && !others && best_effort &&
+	    tree <= best_effort + BEST_EFFORT_SUBTREES)
+		offer.counts[tree_at] = false;
+	return offer;
+}
+
+bool running_assume(const char *sysfs, const char *series, struct reason *why)
+{
+	char path[PATH_MAX];
+	FILE *file;
+	int err;
+
+	snprintf(path, sizeof(path), "%s/next/assume", sysfs);
+	file = fopen(path, "r+e");
+	if (!file)
+		return explain(why, "%s: %s", path, strerror(errno));
+
+	err = fprintf(file, "%s\n", series) < 0 ? errno : 0;
+	if (fclose(file) && !err)
+		err = errno;
+	return !err || explain(why, "%s: %s", path, strerror(err));
 }

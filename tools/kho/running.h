@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "kernel.h"
+#include "compare.h"
 
 #define KHO_SYSFS	"/sys/kernel/kho"
 
@@ -21,7 +21,8 @@ struct running {
 	struct kernel kernel;
 	struct running_component components[KHO_IMAGE_NOTE_MAX_ENTRIES];
 	char check[16];		/* mode of the check before kexec */
-	char next[16];		/* can the loaded image take over? */
+	char status[16];	/* can the loaded image take over what is in use? */
+	char potential[16];	/* and all that could be preserved? */
 };
 
 /*
@@ -31,5 +32,11 @@ struct running {
  */
 bool running_read(const char *sysfs, struct running *running,
 		  struct reason *why);
+
+/* What is preserved at this moment; nothing may be */
+struct offer running_offer(const struct running *running);
+
+/* Tells the running kernel that the next image is stock Linux of that series */
+bool running_assume(const char *sysfs, const char *series, struct reason *why);
 
 #endif
