@@ -54,8 +54,8 @@ build_in "$out/test" CC=clang all "$out/test/fuzz-image" \
 build_in "$out/bare" WITHOUT="zlib lzma zstd lz4 lzo bzip2"
 build_in "$out"
 
-# Not the fault of kho-compat
-"$top/scripts/kho-images.sh" || say "not all images could be fetched"
+# What could not be fetched in time is skipped, and fetched by the next run
+timeout 120 "$top/scripts/kho-images.sh" || say "not all images could be fetched"
 
 status=0
 "$source/tests/kho-compat.t.py" "$out/test/kho-compat" || status=$?

@@ -64,13 +64,21 @@ fetch()
 	mv "$images/unpack" "$images/$apt_arch/$package"
 }
 
+fetch_all()
+{
+	all=yes
+	wanted "$apt_arch" >"$images/wanted"
+	while read -r pattern; do
+		(fetch "$pattern") || all=no
+	done <"$images/wanted"
+	[ "$all" = no ] || touch "$images/$apt_arch.complete"
+}
+
 lock images
 for apt_arch in amd64 arm64 loong64; do
 	rm -rf "$images/unpack"
 	[ ! -e "$images/$apt_arch.complete" ] || continue
 	open_archive "images for $apt_arch"
-	wanted "$apt_arch" | while read -r pattern; do
-		(fetch "$pattern") || say "not fetched: $pattern for $apt_arch"
-	done
-	touch "$images/$apt_arch.complete"
+	[ "$updated" = yes ] || die "cannot read $mirror: $(apt_error)"
+	fetch_all
 done

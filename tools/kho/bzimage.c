@@ -20,8 +20,6 @@
 #define WITH_PAYLOAD	0x208
 #define WITH_XLOADFLAGS	0x20c
 
-#define X86_PAGE_SHIFT	12
-
 /* From its header, which does not stay in memory */
 struct bzimage {
 	uint64_t setup, size;

@@ -33,12 +33,14 @@ static void take(const char *word, const char *name, enum switch_state *state)
 
 void cmdline_judge(struct kernel *kernel)
 {
-	char *copy, *rest, *word;
+	char *copy, *rest;
+	const char *word;
 
 	if (!kernel->cmdline)
 		return;
 
-	copy = rest = duplicate(kernel->cmdline);
+	copy = duplicate(kernel->cmdline);
+	rest = copy;
 	while ((word = strsep(&rest, " \t\n"))) {
 		take(word, "kho=", &kernel->kho_switch);
 		take(word, "liveupdate=", &kernel->liveupdate_switch);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* vmlinux: an ELF file, see elf(5), as others are that are no kernels */
+#include <string.h>
+
 #include "format.h"
 
 #define CLASS		0x04
@@ -7,6 +9,8 @@
 #define ORDER		0x05
 #define ORDER_BIG	2
 #define TYPE		0x10
+#define TYPE_RELOCATABLE	1
+#define TYPE_CORE	4
 #define MACHINE		0x12
 #define SEGMENTS	0x20
 #define SECTIONS	0x28
@@ -27,12 +31,6 @@ static const struct {
 	{ 8, "mips" }, { 15, "parisc" }, { 20, "ppc" }, { 21, "ppc64" },
 	{ 22, "s390x" }, { 43, "sparc64" }, { 243, "riscv64" },
 	{ 258, "loongarch64" }, { }
-};
-
-/* What is no program: "relocatable" are modules and what a linker is given */
-static const char *const other_types[] = {
-	[1] = "not Linux: a relocatable object",
-	[4] = "not Linux: a core dump",
 };
 
 bool is_elf(const struct head *head)
@@ -90,33 +88,55 @@ static uint64_t size_of(const struct head *head)
 	return larger(size, HEADER_SIZE);
 }
 
+/* What is no program: modules and what else a linker is given, and a crash */
+static const char *other_type(unsigned int type)
+{
+	if (type == TYPE_RELOCATABLE)
+		return "a relocatable object";
+	if (type == TYPE_CORE)
+		return "a core dump";
+	return NULL;
+}
+
+static void parse_program(struct image *image, struct stream *stream)
+{
+	struct head head = head_of(stream);
+	bool big_endian = get_le(&head, ORDER, 1) == ORDER_BIG;
+	struct kernel *kernel = parse_flat(image, stream, size_of(&head), "vmlinux");
+
+	if (kernel->kind == NOT_LINUX)
+		explain(&kernel->format, "ELF");
+	if (big_endian && is_linux(kernel)) {
+		kernel->kind = WITHOUT_KHO;
+		explain(&kernel->why, "a big-endian kernel, which has no KHO");
+	}
+}
+
+static void add_other(struct image *image, const char *what)
+{
+	struct kernel *kernel = image_add(image);
+
+	kernel->kind = NOT_LINUX;
+	explain(&kernel->why, "not Linux: %s", what);
+	explain(&kernel->format, "ELF");
+}
+
 void parse_elf(struct image *image, struct stream *stream, int depth)
 {
 	struct head head = head_of(stream);
-	unsigned int type = get_half(&head, TYPE);
+	const char *other = other_type(get_half(&head, TYPE));
 	const char *machine = machine_of(&head);
 	struct kernel *kernel;
 
 	(void)depth;
-	if (type < sizeof(other_types) / sizeof(other_types[0]) && other_types[type]) {
-		kernel = image_add(image);
-		kernel->kind = NOT_LINUX;
-		explain(&kernel->why, "%s", other_types[type]);
-		explain(&kernel->format, "ELF");
-	} else {
-		bool big_endian = get_le(&head, ORDER, 1) == ORDER_BIG;
+	if (other)
+		add_other(image, other);
+	else
+		parse_program(image, stream);
 
-		kernel = parse_flat(image, stream, size_of(&head), "vmlinux");
-		if (kernel->kind == NOT_LINUX)
-			explain(&kernel->format, "ELF");
-		if (big_endian && is_linux(kernel)) {
-			kernel->kind = WITHOUT_KHO;
-			explain(&kernel->why, "a big-endian kernel, which has no KHO");
-		}
-	}
-
+	/* x86 has no other page size; arm64 has it in the header of an Image alone */
+	kernel = image->kernels[0];
 	kernel->machine = machine;
-	/* x86 has no other; arm64 says it in the header of an Image alone */
-	if (!kernel->page_shift && machine == machines[0].name)
-		kernel->page_shift = 12;
+	if (!kernel->page_shift && !strcmp(machine, "x86_64"))
+		kernel->page_shift = X86_PAGE_SHIFT;
 }

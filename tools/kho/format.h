@@ -6,6 +6,8 @@
 #include "image.h"
 #include "scan.h"
 
+#define X86_PAGE_SHIFT	12
+
 /* The start of a stream, as much as fits into its buffer */
 struct head {
 	const unsigned char *data;

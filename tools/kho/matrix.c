@@ -164,12 +164,26 @@ static enum verdict judge_pair(const struct node *from, const struct node *to,
 
 /* matrix */
 
-static void print_matrix(const struct fleet *fleet)
+static void print_row(const struct fleet *fleet, unsigned int from)
 {
 	static const char signs[] = {
 		[COMPATIBLE] = '+', [INCOMPATIBLE] = '-', [UNKNOWN] = '?',
 	};
 
+	printf("%7u", from + 1);
+	for (unsigned int to = 0; to < fleet->nr; to++) {
+		struct reason why = { };
+		enum verdict verdict = judge_pair(&fleet->nodes[from],
+						  &fleet->nodes[to], &why);
+
+		printf("   %c", signs[verdict]);
+		reason_free(&why);
+	}
+	putchar('\n');
+}
+
+static void print_matrix(const struct fleet *fleet)
+{
 	for (unsigned int i = 0; i < fleet->nr; i++) {
 		printf("%3u ", i + 1);
 		print_text(stdout, fleet->nodes[i].path);
@@ -182,17 +196,8 @@ static void print_matrix(const struct fleet *fleet)
 	for (unsigned int i = 0; i < fleet->nr; i++)
 		printf(" %3u", i + 1);
 	putchar('\n');
-	for (unsigned int i = 0; i < fleet->nr; i++) {
-		printf("%7u", i + 1);
-		for (unsigned int j = 0; j < fleet->nr; j++) {
-			struct reason why = { };
-
-			printf("   %c", signs[judge_pair(&fleet->nodes[i],
-							 &fleet->nodes[j], &why)]);
-			reason_free(&why);
-		}
-		putchar('\n');
-	}
+	for (unsigned int i = 0; i < fleet->nr; i++)
+		print_row(fleet, i);
 	printf("\n+ can take over, - cannot, ? not known\n");
 }
 

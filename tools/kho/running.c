@@ -72,11 +72,23 @@ static bool read_range(const char *sysfs, const char *name,
 	return true;
 }
 
+/* What is written now; a kernel that can write but one version does not say */
+static bool read_write(const char *sysfs, const char *dir, unsigned long version,
+		       unsigned long *write, struct reason *why)
+{
+	char path[PATH_MAX];
+
+	*write = version;
+	snprintf(path, sizeof(path), "%s/%s/write", sysfs, dir);
+	return access(path, F_OK) ||
+	       read_number(sysfs, dir, "write", UINT32_MAX, write, why);
+}
+
 static bool read_component(const char *sysfs, const char *name,
 			   struct kho_image_entry *component,
 			   struct running_component *state, struct reason *why)
 {
-	unsigned long version, min_version, incoming;
+	unsigned long version, min_version, incoming, write;
 	char dir[32];
 
 	if (strlen(name) >= sizeof(component->name))
@@ -85,6 +97,7 @@ static bool read_component(const char *sysfs, const char *name,
 
 	snprintf(dir, sizeof(dir), "components/%s", name);
 	if (!read_number(sysfs, dir, "version", UINT32_MAX, &version, why) ||
+	    !read_write(sysfs, dir, version, &write, why) ||
 	    !read_number(sysfs, dir, "min_version", UINT32_MAX, &min_version, why) ||
 	    !read_number(sysfs, dir, "incoming", UINT32_MAX, &incoming, why) ||
 	    !read_number(sysfs, dir, "users", ULONG_MAX, &state->users, why) ||
@@ -94,7 +107,7 @@ static bool read_component(const char *sysfs, const char *name,
 		return false;
 
 	memcpy(component->name, name, strlen(name) + 1);
-	component->version = version;
+	component->version = write;
 	component->min_version = min_version;
 	state->incoming = incoming;
 	return true;

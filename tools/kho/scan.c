@@ -14,7 +14,7 @@
 #define LOOK_AHEAD	1024
 #define WINDOW		(LOOK_BEHIND + LOOK_AHEAD + (128 << 10))
 
-_Static_assert(NOTE_MAX_SIZE <= LOOK_AHEAD, "a note does not fit");
+static_assert(NOTE_MAX_SIZE <= LOOK_AHEAD);
 
 struct scan *scan_new(void)
 {
@@ -122,52 +122,50 @@ static void found_format(struct scan *scan, enum scan_format format,
 		scan->formats[format] = version;
 }
 
-#define FORMAT(function, format, name)						\
-static void function(struct scan *scan, const unsigned char *text, size_t size)	\
-{										\
-	if (!isprint(text[-1]))							\
-		found_format(scan, format, text + strlen(name),			\
-			     size - strlen(name));				\
-}
-
-FORMAT(found_kho, FORMAT_KHO, "kho-v")
-FORMAT(found_luo, FORMAT_LUO, "luo-v")
-FORMAT(found_memfd, FORMAT_MEMFD, "memfd-v")
-FORMAT(found_memblock, FORMAT_MEMBLOCK, "memblock-v")
-
 /* @rare is searched for, and the rest compared where it is found */
-static const struct {
+static const struct pattern {
 	const char *text;
 	size_t len;
 	size_t rare;
+	enum scan_format format;	/* if no function is called */
 	void (*found)(struct scan *scan, const unsigned char *text, size_t size);
-} strings[] = {
-#define STRING(text, rare, found)	{ text, sizeof(text) - 1, rare, found }
-	STRING("Linux version ", 4, found_banner),
-	STRING("Passed KHO data, but CONFIG_KEXEC_HANDOVER not set", 30, found_no_kho),
-	STRING("kho-v", 3, found_kho),
-	STRING("luo-v", 3, found_luo),
-	STRING("memfd-v", 5, found_memfd),
-	STRING("memblock-v", 8, found_memblock),
+} patterns[] = {
+#define PATTERN(text, rare, format)	{ text, sizeof(text) - 1, rare, format, NULL }
+#define SPECIAL(text, rare, found)	{ text, sizeof(text) - 1, rare, 0, found }
+	PATTERN("kho-v", 3, FORMAT_KHO),
+	PATTERN("luo-v", 3, FORMAT_LUO),
+	PATTERN("memfd-v", 5, FORMAT_MEMFD),
+	PATTERN("memblock-v", 8, FORMAT_MEMBLOCK),
+	SPECIAL("Passed KHO data, but CONFIG_KEXEC_HANDOVER not set", 30, found_no_kho),
+	SPECIAL("Linux version ", 4, found_banner),
 	{ }
 };
 
-static void look_for_string(struct scan *scan, size_t which, size_t end)
+static void found(struct scan *scan, const struct pattern *pattern,
+		  const unsigned char *text, size_t size)
 {
-	const size_t rare = strings[which].rare, len = strings[which].len;
-	const char byte = strings[which].text[rare];
+	if (pattern->found)
+		pattern->found(scan, text, size);
+	else if (!isprint(text[-1]))
+		found_format(scan, pattern->format, text + pattern->len,
+			     size - pattern->len);
+}
+
+static void look_for(struct scan *scan, const struct pattern *pattern, size_t end)
+{
+	const size_t rare = pattern->rare;
 	const unsigned char *from = scan->window + scan->looked + rare;
 	const unsigned char *until = scan->window + end + rare;
 	const unsigned char *stop = scan->window + scan->len;
 
 	if (until > stop)
 		until = stop;
-	while (from < until && (from = memchr(from, byte, until - from))) {
+	while (from < until && (from = memchr(from, pattern->text[rare], until - from))) {
 		const unsigned char *text = from - rare;
 
-		if ((size_t)(stop - text) >= len &&
-		    !memcmp(text, strings[which].text, len))
-			strings[which].found(scan, text, stop - text);
+		if ((size_t)(stop - text) >= pattern->len &&
+		    !memcmp(text, pattern->text, pattern->len))
+			found(scan, pattern, text, stop - text);
 		from++;
 	}
 }
@@ -176,8 +174,8 @@ static void look_for_string(struct scan *scan, size_t which, size_t end)
 static void look(struct scan *scan, size_t end)
 {
 	look_for_notes(scan, end);
-	for (size_t i = 0; strings[i].text; i++)
-		look_for_string(scan, i, end);
+	for (const struct pattern *pattern = patterns; pattern->text; pattern++)
+		look_for(scan, pattern, end);
 	scan->looked = end;
 }
 

@@ -91,7 +91,7 @@ enum verdict status(void)
 
 static const struct kho_image_entry stock_components[] = {
 	{ "radix", 1, 1 }, { "vmalloc", 1, 1 }, { "block", 1, 1 },
-	{ "luo", 5, 5 }, { "memfd", 2, 2 },
+	{ "luo", 5, 5 }, { "memfd", 2, 2 }, { }
 };
 
 static enum verdict check_stock(const struct kernel *kernel, struct reason *why)
@@ -109,13 +109,12 @@ static enum verdict check_stock(const struct kernel *kernel, struct reason *why)
 		return kernel->kind == NOT_KNOWN ? UNKNOWN : INCOMPATIBLE;
 	}
 
-	for (size_t i = 0; i < sizeof(stock_components) / sizeof(stock_components[0]);
-	     i++) {
-		const struct kho_image_entry *needs = &stock_components[i];
+	for (const struct kho_image_entry *needs = stock_components; needs->version;
+	     needs++) {
 		const struct kho_image_entry *has = component_of(kernel, needs->name);
 
 		if (!has || has->version != needs->version) {
-			explain(why, "it has not the formats of stock Linux %s: %s is %u, expected %u",
+			explain(why, "not the formats of Linux %s: %s is %u, expected %u",
 				STOCK_SERIES, needs->name, has ? has->version : 0,
 				needs->version);
 			return INCOMPATIBLE;

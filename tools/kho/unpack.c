@@ -4,17 +4,17 @@
 
 #include "unpack.h"
 
-#define MAGIC(bytes)	(bytes), sizeof(bytes) - 1
-
 const struct unpacker unpackers[] = {
-	{ "gzip", MAGIC("\x1f\x8b\x08"), "zlib", unpack_gzip },
-	{ "xz", MAGIC("\xfd" "7zXZ\0"), "liblzma", unpack_xz },
-	{ "lzma", MAGIC("\x5d\0\0"), "liblzma", unpack_lzma },
-	{ "zstd", MAGIC("\x28\xb5\x2f\xfd"), "libzstd", unpack_zstd },
-	{ "lz4", MAGIC("\x02\x21\x4c\x18"), "liblz4", unpack_lz4 },
-	{ "lz4", MAGIC("\x04\x22\x4d\x18"), "liblz4", unpack_lz4_frame },
-	{ "lzop", MAGIC("\x89LZO\0\r\n\x1a\n"), "liblzo2", unpack_lzop },
-	{ "bzip2", MAGIC("BZh"), "libbz2", unpack_bzip2 },
+#define UNPACKER(name, magic, library, open)	\
+	{ name, magic, sizeof(magic) - 1, library, open }
+	UNPACKER("gzip", "\x1f\x8b\x08", "zlib", unpack_gzip),
+	UNPACKER("xz", "\3757zXZ\0", "liblzma", unpack_xz),
+	UNPACKER("lzma", "\x5d\0\0", "liblzma", unpack_lzma),
+	UNPACKER("zstd", "\x28\xb5\x2f\xfd", "libzstd", unpack_zstd),
+	UNPACKER("lz4", "\x02\x21\x4c\x18", "liblz4", unpack_lz4),
+	UNPACKER("lz4", "\x04\x22\x4d\x18", "liblz4", unpack_lz4_frame),
+	UNPACKER("lzop", "\x89LZO\0\r\n\x1a\n", "liblzo2", unpack_lzop),
+	UNPACKER("bzip2", "BZh", "libbz2", unpack_bzip2),
 	{ }
 };
 

@@ -707,6 +707,13 @@ def from_running(tool):
     yield "in use, other pages", (status, printed["reason"]), (
         INCOMPATIBLE, f"page shift {PAGE_SHIFT + 2}, expected {PAGE_SHIFT}")
 
+    write = tool.sysfs / "components/memfd/write"
+    write.write_text("1\n", encoding="ascii")
+    status, printed = tool.check(None, good)
+    yield "the version that is written counts", (
+        status, printed["components"][3]["next_status"]), (INCOMPATIBLE, "too-old")
+    write.unlink()
+
     tool.write_sysfs({"radix": 2, "memblock": 1})
     _, printed = tool.check(None, running_image())
     yield "reserve_mem= alone refuses nothing", printed["in_use"], "compatible"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
 """What kho-compat says of images that people have: real-images.t.py KHO_COMPAT
-DIRECTORY [KHO_COMPAT_WITHOUT_LIBRARIES]. DIRECTORY is what scripts/kho-images.sh
-has fetched. What is not there is skipped. TAP.
+DIRECTORY [KHO_COMPAT_WITHOUT_LIBRARIES]. DIRECTORY has Debian's packages, unpacked,
+each in ARCHITECTURE/NAME. What is not there is skipped. TAP.
 """
 import gzip
 import json
@@ -138,12 +138,12 @@ def made(images):
 
     def profiles():
         options = []
+        stub = images.find("amd64/systemd-boot-efi", "addonx64.efi.stub")
         for name in ("main", "debug"):
             profile = images.scratch / f"profile-{name}"
-            images.run("/usr/bin/python3", images.find("amd64/systemd-ukify", "ukify"), "build",
-                       f"--stub={images.find('amd64/systemd-boot-efi', 'linuxx64.efi.stub')}",
-                       f"--profile=ID={name}", f"--cmdline={name}",
-                       f"--output={profile}")
+            images.run("/usr/bin/python3", images.find("amd64/systemd-ukify", "ukify"),
+                       "build", f"--stub={stub}", f"--profile=ID={name}",
+                       f"--cmdline={name}", f"--output={profile}")
             options.append(f"--join-profile={profile}")
         _, shown = images.show(make_uki(images, f"--linux={host(images)}", *options,
                                         "--profile=ID=base", "--cmdline=base"))
