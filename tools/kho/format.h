@@ -59,7 +59,7 @@ struct kernel *parse_flat(struct image *image, struct stream *stream,
 /* To the end, or fail() if that is before @size */
 void expect_size(struct stream *stream, uint64_t size);
 
-/* Of an EFI program: NULL if it is unknown, and where the last section ends */
+/* Of an EFI program: its machine, and where the last section ends */
 const char *pe_machine(const struct head *head);
 uint64_t pe_size(const struct head *head);
 

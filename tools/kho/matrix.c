@@ -5,9 +5,12 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "json.h"
 #include "output.h"
@@ -16,6 +19,7 @@
 struct node {
 	char *path;
 	struct image image;
+	bool found;			/* in a directory */
 	dev_t dev;			/* and inode: links are one file */
 	ino_t ino;
 };
@@ -24,6 +28,7 @@ struct fleet {
 	unsigned int nr;
 	struct node *nodes;
 	enum verdict result;		/* UNREADABLE_OR_USAGE if one is missing */
+	atomic_uint next;		/* to be read */
 };
 
 static struct node *add_node(struct fleet *fleet, const char *path)
@@ -65,8 +70,8 @@ static struct node *find_node(struct fleet *fleet, const struct stat *st)
 	return NULL;
 }
 
-/* Returns which one it is, or -1 if it cannot be read */
-static int add_file(struct fleet *fleet, const char *path)
+/* Returns which one it is */
+static unsigned int add_file(struct fleet *fleet, const char *path, bool found)
 {
 	struct stat st = { };
 	struct node *node;
@@ -78,32 +83,20 @@ static int add_file(struct fleet *fleet, const char *path)
 	}
 
 	node = add_node(fleet, path);
-	image_read(&node->image, path);
+	node->found = found;
 	node->dev = st.st_dev;
 	node->ino = st.st_ino;
-	if (node->image.kernels[0]->kind != NOT_READABLE)
-		return fleet->nr - 1;
-
-	complain(path, &node->image.kernels[0]->why);
-	fleet->result = UNREADABLE_OR_USAGE;
-	drop_last_node(fleet);
-	return -1;
+	return fleet->nr - 1;
 }
 
-/* What else there may be beside the images is no mistake */
 static void add_entry(struct fleet *fleet, const char *directory, const char *name)
 {
 	struct reason path = { };
 	struct stat st;
-	unsigned int nr = fleet->nr;
-	int at;
 
 	explain(&path, "%s/%s", directory, name);
-	if (!stat(path.text, &st) && S_ISREG(st.st_mode)) {
-		at = add_file(fleet, path.text);
-		if (at == (int)nr && fleet->nodes[at].image.kernels[0]->kind == NOT_LINUX)
-			drop_last_node(fleet);
-	}
+	if (!stat(path.text, &st) && S_ISREG(st.st_mode))
+		add_file(fleet, path.text, true);
 	reason_free(&path);
 }
 
@@ -136,8 +129,74 @@ static void add_paths(struct fleet *fleet, char **paths)
 		if (!stat(*paths, &st) && S_ISDIR(st.st_mode))
 			add_directory(fleet, *paths);
 		else
-			add_file(fleet, *paths);
+			add_file(fleet, *paths, false);
 	}
+}
+
+/* Unpacking takes longest by far: each CPU reads one image at a time */
+
+#define MAX_READERS	64
+
+static void *read_images(void *data)
+{
+	struct fleet *fleet = data;
+	unsigned int i;
+
+	while ((i = atomic_fetch_add(&fleet->next, 1)) < fleet->nr) {
+		if (!fleet->nodes[i].image.nr)
+			image_read(&fleet->nodes[i].image, fleet->nodes[i].path);
+	}
+
+	return NULL;
+}
+
+/* What else there may be in a directory beside images is no mistake */
+static bool is_wanted(struct fleet *fleet, const struct node *node)
+{
+	const struct kernel *kernel = node->image.kernels[0];
+
+	if (kernel->kind == NOT_READABLE) {
+		complain(node->path, &kernel->why);
+		fleet->result = UNREADABLE_OR_USAGE;
+		return false;
+	}
+
+	return !node->found || kernel->kind != NOT_LINUX;
+}
+
+static void drop_unwanted(struct fleet *fleet)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < fleet->nr; i++) {
+		struct node *node = &fleet->nodes[i];
+
+		if (is_wanted(fleet, node)) {
+			fleet->nodes[nr++] = *node;
+			continue;
+		}
+		image_free(&node->image);
+		free(node->path);
+	}
+	fleet->nr = nr;
+}
+
+static void read_fleet(struct fleet *fleet)
+{
+	long nr = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+	pthread_t readers[MAX_READERS];
+	long started = 0;
+
+	if (nr > MAX_READERS)
+		nr = MAX_READERS;
+	while (started < nr && !pthread_create(&readers[started], NULL, read_images,
+					       fleet))
+		started++;
+	read_images(fleet);
+	while (started)
+		pthread_join(readers[--started], NULL);
+
+	drop_unwanted(fleet);
 }
 
 /* Whichever profile starts, and whichever is the next */
@@ -247,6 +306,7 @@ enum verdict matrix(char **paths)
 	enum verdict result;
 
 	add_paths(&fleet, paths);
+	read_fleet(&fleet);
 	if (json)
 		print_matrix_json(&fleet);
 	else
@@ -261,6 +321,13 @@ enum verdict matrix(char **paths)
 
 /* path */
 
+static bool are_readable(const struct fleet *fleet, const char *from_path,
+			 const char *to_path, unsigned int from, unsigned int to)
+{
+	return !strcmp(fleet->nodes[from].path, from_path) &&
+	       (from == to || !strcmp(fleet->nodes[to].path, to_path));
+}
+
 /* Returns the node, or -1 after it was complained about */
 static int add_end(struct fleet *fleet, const char *path)
 {
@@ -270,7 +337,7 @@ static int add_end(struct fleet *fleet, const char *path)
 	struct node *node;
 
 	if (strcmp(path, RUNNING))
-		return add_file(fleet, path);
+		return add_file(fleet, path, false);
 
 	if (!running_read(sysfs, &running, &why)) {
 		complain(NULL, &why);
@@ -382,15 +449,21 @@ enum verdict find_path(const char *from_path, const char *to_path, char **paths)
 {
 	struct fleet fleet = { };
 	int from = add_end(&fleet, from_path);
-	int to = from < 0 ? -1 : add_file(&fleet, to_path);
-	enum verdict result = UNREADABLE_OR_USAGE;
+	enum verdict result;
+	unsigned int nr, to;
 
-	if (to >= 0) {
-		add_paths(&fleet, paths);
+	if (from < 0)
+		return UNKNOWN;
+
+	/* Both are at the start, and stay there unless one cannot be read */
+	to = add_file(&fleet, to_path, false);
+	nr = fleet.nr;
+	add_paths(&fleet, paths);
+	read_fleet(&fleet);
+	if (fleet.nr >= nr && are_readable(&fleet, from_path, to_path, from, to))
 		result = worse(print_chain(&fleet, from, to), fleet.result);
-	} else if (from < 0 && !strcmp(from_path, RUNNING)) {
-		result = UNKNOWN;
-	}
+	else
+		result = UNREADABLE_OR_USAGE;
 
 	free_fleet(&fleet);
 	return result;

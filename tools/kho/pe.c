@@ -52,7 +52,7 @@ const char *pe_machine(const struct head *head)
 
 	while (machines[i].name && machines[i].number != number)
 		i++;
-	return machines[i].name;
+	return machines[i].name ?: "an unknown machine";
 }
 
 static uint64_t first_section(const struct head *head)

@@ -24,7 +24,7 @@ static void require(bool holds)
 
 static void check_components(const struct kernel *kernel)
 {
-	require(kernel->machine || kernel->kind == HAS_NOTE);
+	require(kernel->machine);
 	require(kernel->nr <= KHO_IMAGE_NOTE_MAX_ENTRIES);
 	for (unsigned int i = 0; i < kernel->nr; i++) {
 		const struct kho_image_entry *component = &kernel->components[i];

@@ -178,6 +178,7 @@ def corpus():
     stock = vmlinux(X86_64, banner + b"kho-v4\0luo-v5\0memfd-v2\0memblock-v1\0")
     yield "gzip", b"\x1f\x8b\x08" + bytes(29)
     yield "stock", stock
+    yield "pe-unknown-machine", pe([(b".text", banner + b"kho-v4\0")], machine=1)
     yield "bzimage-stock", bzimage(payload=stock)
     yield "without-kho", vmlinux(
         X86_64, banner + b"Passed KHO data, but CONFIG_KEXEC_HANDOVER not set\0")

@@ -299,6 +299,9 @@ def bad_files(tool):
              "unknown: compressed in an unknown way")):
         yield name, tool.show(data), re.compile(reason)
 
+    status, printed = tool.json("show", "/proc/self/mem")
+    yield "read error", (status, printed["images"][0]["error"]), (
+        ERROR, "Input/output error")
     fifo = tool.directory / "fifo"
     os.mkfifo(fifo)
     for name, path, reason in (
@@ -494,6 +497,9 @@ def packed(tool):
     shown = tool.show(images.zboot(gzip.compress(images.pe([(
         b".text", b"\0Linux version 7.3 (a\0")], machine=0x6264)), machine=0x6264))
     yield "zboot of loong64", shown, "without-kho: there is no KHO for loongarch64"
+    yield "an EFI program of an unknown machine", tool.show(images.pe([(
+        b".text", b"\0Linux version 7.3 (a\0kho-v4\0")], machine=1)), (
+        "without-kho: there is no KHO for an unknown machine")
     deep = inner
     for _ in range(9):
         deep = gzip.compress(deep)
