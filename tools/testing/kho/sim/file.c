@@ -9,6 +9,7 @@
 
 #define MAX_FOLIOS	64
 #define MAX_FDS		64
+#define SIM_ALL_SEALS	0x3f
 
 struct sim_folio {
 	struct folio *folio;
@@ -43,7 +44,14 @@ struct file *memfd_alloc_file(const char *name, unsigned int flags)
 	f->file.f_inode = &f->inode;
 	f->inode.i_mapping = &f->inode;
 	f->inode.host = &f->inode;
+	f->inode.i_mode = 0777;
 	f->file.refs = 1;
+	if (flags & MFD_NOEXEC_SEAL) {
+		f->inode.i_mode &= ~0111;
+		f->seals = F_SEAL_EXEC;
+	} else if (!(flags & MFD_ALLOW_SEALING)) {
+		f->seals = F_SEAL_SEAL;
+	}
 	return &f->file;
 }
 
@@ -60,9 +68,20 @@ struct file *anon_inode_getfile(const char *name, const struct file_operations *
 	return file;
 }
 
+/* A file that may be executed is not written to any more once it must stay so */
 int memfd_add_seals(struct file *file, unsigned int seals)
 {
-	of_file(file)->seals |= seals;
+	struct sim_file *f = of_file(file);
+
+	if (seals & ~SIM_ALL_SEALS)
+		return -EINVAL;
+	if (f->seals & F_SEAL_SEAL)
+		return -EPERM;
+
+	if (seals & F_SEAL_EXEC && f->inode.i_mode & 0111)
+		seals |= F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE |
+			 F_SEAL_FUTURE_WRITE;
+	f->seals |= seals;
 	return 0;
 }
 
@@ -113,6 +132,7 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 
 	folio->page.count++;
 	folio->index = index;
+	folio->mapping = mapping;
 	f->folios[f->nr++] = (struct sim_folio){ folio, index };
 	return 0;
 }
@@ -120,6 +140,41 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 void filemap_remove_folio(struct folio *folio)
 {
 	sim_bug("nothing fails that late", folio_pfn(folio));
+}
+
+static struct folio *replaced;
+
+/*
+ * The folio at @index is replaced once it has been pinned, in the next file that
+ * is; whoever sees it then sees the one that is not in the file any more.
+ */
+static bool replace_pinned;
+static unsigned int replace_index;
+
+void sim_replace_pinned(unsigned int index)
+{
+	replace_pinned = true;
+	replace_index = index;
+}
+
+/* What was replaced: is it preserved? */
+phys_addr_t sim_replaced(void)
+{
+	return page_to_phys(&replaced->page);
+}
+
+static void replace_folio(struct sim_file *f)
+{
+	struct sim_folio *slot = &f->folios[replace_index];
+	struct folio *folio = folio_alloc(GFP_KERNEL, folio_order(slot->folio));
+
+	replace_pinned = false;
+	replaced = slot->folio;
+	replaced->mapping = NULL;
+	memcpy(folio_address(folio), folio_address(replaced), PAGE_SIZE);
+	folio->index = replaced->index;
+	folio->mapping = &f->inode;
+	slot->folio = folio;
 }
 
 /* As far as KHO asks: the folios that are there, and they are all */
@@ -130,13 +185,15 @@ long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 
 	for (unsigned int i = 0; i < f->nr; i++)
 		folios[i] = f->folios[i].folio;
+	if (replace_pinned)
+		replace_folio(f);
 	return f->nr;
 }
 
 /* A file with @nr folios of 2^@order pages, each with its index in it */
 struct file *sim_file(unsigned int nr, unsigned int order)
 {
-	struct file *file = memfd_alloc_file("", 0);
+	struct file *file = memfd_alloc_file("", MFD_ALLOW_SEALING);
 	struct inode *inode = file_inode(file);
 
 	for (unsigned int i = 0; i < nr; i++) {

@@ -389,6 +389,8 @@ struct page {
 	u8 order;		/* of a compound page, in the head */
 	bool reserved;
 	unsigned int back;	/* in a tail, how far it is from the head */
+	u64 __index;
+	struct inode *__mapping;
 } __attribute__((aligned(32)));
 
 struct folio {
@@ -397,6 +399,7 @@ struct folio {
 		struct {
 			char __before_index[24];
 			u64 index;
+			struct inode *mapping;
 		};
 	};
 };
@@ -540,7 +543,7 @@ typedef u64 pgoff_t;
 
 struct inode {
 	loff_t i_size;
-	unsigned int i_nlink;
+	unsigned int i_nlink, i_mode;
 	struct inode *i_mapping, *host;
 };
 
@@ -580,6 +583,8 @@ struct module;
 #define F_SEAL_WRITE		0x08
 #define F_SEAL_FUTURE_WRITE	0x10
 #define F_SEAL_EXEC		0x20
+#define MFD_ALLOW_SEALING	0x2
+#define MFD_NOEXEC_SEAL		0x8
 #define THIS_MODULE		NULL
 #define KBUILD_MODNAME		"kho"
 #define try_module_get(module)	((void)(module), true)
@@ -661,13 +666,14 @@ void filemap_remove_folio(struct folio *folio);
 #define folio_test_uptodate(folio)	true
 #define folio_zero_range(folio, at, size) do { } while (0)
 #define flush_dcache_folio(folio)	do { } while (0)
+#define folio_next_index(folio)		((folio)->index + folio_nr_pages(folio))
 #define folio_size(folio)		(folio_nr_pages(folio) * PAGE_SIZE)
 #define folio_add_lru(folio)		do { } while (0)
 #define __folio_set_locked(folio)	do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
 #define mem_cgroup_charge(folio, mm, gfp) 0
-#define fatal_signal_pending(task)	true
+#define fatal_signal_pending(task)	false
 #define current				NULL
 #define schedule_timeout_killable(time)	do { } while (0)
 

@@ -260,6 +260,18 @@ u64 sim_memfd_preserve(struct file *file)
 	return args.serialized_data;
 }
 
+/* The same for a file that gets more seals between the two */
+u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals)
+{
+	struct liveupdate_file_op_args args = { .file = file };
+
+	if (memfd->ops->preserve(&args) ||
+	    (seals && memfd_add_seals(file, seals)) ||
+	    memfd->ops->freeze(&args))
+		sim_bug("memfd cannot be preserved", seals);
+	return args.serialized_data;
+}
+
 int sim_memfd_retrieve(u64 data, struct file **file)
 {
 	struct liveupdate_file_op_args args = { .serialized_data = data };

@@ -64,6 +64,8 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 
 struct file *sim_file(unsigned int nr, unsigned int order);
 void *sim_file_page(struct file *file, u64 index);
+void sim_replace_pinned(unsigned int index);
+phys_addr_t sim_replaced(void);
 struct file *sim_fd_file(unsigned int fd);
 int sim_open(struct file *file);
 void sim_close(unsigned int fd);
@@ -80,6 +82,7 @@ int sim_session_preserve_fd(int session, u64 token, int fd);
 int sim_session_retrieve_fd(int session, u64 token);
 int sim_session_finish(int session);
 u64 sim_memfd_preserve(struct file *file);
+u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals);
 int sim_memfd_retrieve(u64 data, struct file **file);
 void sim_memfd_finish(u64 data);
 

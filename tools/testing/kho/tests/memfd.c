@@ -67,6 +67,80 @@ TEST(round_trip)
 	expect_file(incoming(0, 0), 0);
 }
 
+/* The previous kernel replaced a folio, as khugepaged does, while it was pinned */
+TEST(replaced_while_pinned)
+{
+	phys_addr_t replaced;
+	struct file *file;
+	u64 data;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(8, 0);
+	sim_replace_pinned(3);
+	data = sim_memfd_preserve(file);
+	replaced = sim_replaced();
+	*(unsigned int *)sim_file_page(file, 3) = 77;
+	sim_reboot();
+
+	CHECK_EQ(-ENOENT, kho_preserved_order(replaced));
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	CHECK_EQ(77, *(unsigned int *)sim_file_page(file, 3));
+	fput(file);
+	CHECK_MACHINE();
+}
+
+/* @mode of a file of a page, with @seals from before it is preserved, @late after */
+static void expect_sealed(unsigned int mode, unsigned int seals, unsigned int late,
+			  unsigned int new_mode, unsigned int new_seals)
+{
+	struct file *file;
+	u64 data;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(1, 0);
+	file_inode(file)->i_mode = mode;
+	CHECK_EQ(0, memfd_add_seals(file, seals));
+	data = sim_memfd_preserve_sealed(file, late);
+	sim_reboot();
+
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	CHECK_EQ(new_mode, file_inode(file)->i_mode);
+	CHECK_EQ(new_seals, memfd_get_seals(file));
+	fput(file);
+}
+
+#define SEALS_OF_EXEC	(F_SEAL_EXEC | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | \
+			 F_SEAL_FUTURE_WRITE)
+
+TEST(seals_of_a_file_that_may_be_executed)
+{
+	expect_sealed(0777, 0, 0, 0777, 0);
+	expect_sealed(0777, F_SEAL_SEAL | F_SEAL_WRITE, 0, 0777,
+		      F_SEAL_SEAL | F_SEAL_WRITE);
+	expect_sealed(0777, F_SEAL_EXEC, 0, 0777, SEALS_OF_EXEC);
+}
+
+TEST(seals_of_a_file_that_must_not_be_executed)
+{
+	expect_sealed(0666, F_SEAL_EXEC, 0, 0666, F_SEAL_EXEC);
+	expect_sealed(0666, F_SEAL_EXEC | F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW, 0,
+		      0666, F_SEAL_EXEC | F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW);
+	expect_sealed(0666, SEALS_OF_EXEC & ~F_SEAL_FUTURE_WRITE, 0,
+		      0666, SEALS_OF_EXEC & ~F_SEAL_FUTURE_WRITE);
+}
+
+TEST(seals_added_after_preserving)
+{
+	expect_sealed(0777, 0, F_SEAL_SHRINK | F_SEAL_GROW, 0777,
+		      F_SEAL_SHRINK | F_SEAL_GROW);
+	expect_sealed(0777, F_SEAL_GROW, F_SEAL_FUTURE_WRITE | F_SEAL_SEAL, 0777,
+		      F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
+	expect_sealed(0666, F_SEAL_SHRINK, F_SEAL_EXEC, 0666,
+		      F_SEAL_SHRINK | F_SEAL_EXEC);
+}
+
 TEST(contents)
 {
 	u64 data = incoming(7, 1);
