@@ -1040,8 +1040,16 @@ void __init kho_memory_init_early(void)
 
 	kho_scratch_adopt();
 
+	/* It is read for as long as this kernel runs */
 	if (!kho_in_memory(kho_in.fdt_phys) ||
-	    kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) ||
+	    kho_scratch_overlap(kho_in.fdt_phys, PAGE_SIZE)) {
+		pr_err("the FDT at %pa is in scratch or no memory, handover dropped\n",
+		       &kho_in.fdt_phys);
+		kho_drop_handover();
+		return;
+	}
+
+	if (kho_fdt_u64(fdt, 0, KHO_FDT_MEMORY_MAP_PROP_NAME, &map) ||
 	    !kho_in_memory(map)) {
 		pr_err("preserved memory map not found, handover dropped\n");
 		kho_drop_handover();
@@ -1049,7 +1057,7 @@ void __init kho_memory_init_early(void)
 	}
 
 	kho_radix_init_tree(&kho_in_map, phys_to_virt(map));
-	err = kho_scratch_extend(&kho_in_map);
+	err = kho_scratch_extend(&kho_in_map, kho_in.fdt_phys);
 	if (err) {
 		pr_err("preserved memory map damaged, handover dropped: %pe\n",
 		       ERR_PTR(err));

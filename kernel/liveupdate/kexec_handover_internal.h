@@ -34,7 +34,7 @@ extern unsigned int kho_scratch_cnt;
 int kho_scratch_accept(phys_addr_t phys, u64 len);
 void kho_scratch_adopt(void);
 void kho_scratch_forget(void);
-int kho_scratch_extend(struct kho_radix_tree *map);
+int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
@@ -126,13 +126,19 @@ struct kho_run {
  *	there was to know.
  * @run: for each run of ranges; all are in memory, and none of them spans nodes.
  *	Something other than 0 ends the walk.
- * @node: with the address of each node of the map; may be %NULL.
+ * @node: with the address of each node of the map that can be read; may be %NULL.
+ * @lost: for each range that has no place in this kernel's memory, and why; may
+ *	be %NULL.
+ * @bad: for each "node" that cannot be read, with its address, and each "key"
+ *	that stands for no range; may be %NULL.
  */
 struct kho_map_cb {
 	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
 		     void *data);
 	int (*run)(const struct kho_run *run, void *data);
 	void (*node)(phys_addr_t phys, void *data);
+	void (*lost)(const struct kho_run *range, const char *why, void *data);
+	void (*bad)(const char *what, u64 where, void *data);
 };
 
 int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,

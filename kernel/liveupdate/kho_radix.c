@@ -296,22 +296,6 @@ void kho_radix_del_key(struct kho_radix_tree *tree, unsigned long key)
 }
 EXPORT_SYMBOL_GPL(kho_radix_del_key);
 
-static int kho_radix_walk_bitmap(struct kho_radix_leaf *leaf, unsigned long first,
-				 const struct kho_radix_walk_cb *cb, void *data)
-{
-	if (!cb->keys)
-		return 0;
-
-	/* The tree has room for more bits than keys have */
-	if (!kho_radix_key_valid(first)) {
-		pr_warn("tree holds a bitmap of keys from 0x%lx, the widest have %d bits\n",
-			first, KHO_RADIX_KEY_WIDTH);
-		return -EBADMSG;
-	}
-
-	return cb->keys(first, leaf->bitmap, data);
-}
-
 /* Walk the branch at @phys, whose keys all start with the bits of @first */
 static int kho_radix_walk_branch(phys_addr_t phys, unsigned int level,
 				 unsigned long first,
@@ -323,13 +307,13 @@ static int kho_radix_walk_branch(phys_addr_t phys, unsigned int level,
 	if (cb->node) {
 		err = cb->node(phys, data);
 		if (err)
-			return err;
+			return err == KHO_RADIX_SKIP ? 0 : err;
 	}
 
 	node = phys_to_virt(phys);
 	if (!level)
-		return kho_radix_walk_bitmap((struct kho_radix_leaf *)node,
-					     first, cb, data);
+		return cb->keys ? cb->keys(first, ((struct kho_radix_leaf *)node)->bitmap,
+					   data) : 0;
 
 	for (unsigned long i = 0; i < ARRAY_SIZE(node->table); i++) {
 		if (!node->table[i])
@@ -354,8 +338,7 @@ static int kho_radix_walk_branch(phys_addr_t phys, unsigned int level,
  * Context: holds @tree->lock throughout, so callbacks must not use @tree; may
  * sleep.
  * Return: 0 after a complete walk, else what the callback returned that ended
- * it; -EBADMSG if there is a bitmap where no key can be; -EINVAL if @tree has
- * not been initialized.
+ * it; -EINVAL if @tree has not been initialized.
  */
 int kho_radix_walk_tree(struct kho_radix_tree *tree,
 			const struct kho_radix_walk_cb *cb, void *data)

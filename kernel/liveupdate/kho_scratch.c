@@ -689,6 +689,7 @@ static const struct kho_map_cb scratch_busy_cb __initconst = {
 /**
  * kho_scratch_extend - treat free gigabytes as scratch
  * @map: the preserved memory map.
+ * @fdt: physical address of the FDT, which stays even if the map does not say so.
  *
  * The areas that the previous kernel set aside may be too small for what this
  * one allocates before its page allocator is up, struct pages above all. Every
@@ -698,9 +699,9 @@ static const struct kho_map_cb scratch_busy_cb __initconst = {
  * Context: memblock allocates from scratch only; after the memory map of the
  * firmware is known, because efi_init() drops what it does not know and this
  * is more than scratch.
- * Return: 0; -EINVAL or -EBADMSG if @map is damaged.
+ * Return: 0; as kho_walk_map().
  */
-int __init kho_scratch_extend(struct kho_radix_tree *map)
+int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
 {
 	phys_addr_t end = memblock_end_of_DRAM();
 	struct scratch_pieces pieces = {
@@ -715,6 +716,7 @@ int __init kho_scratch_extend(struct kho_radix_tree *map)
 		return 0;
 	}
 
+	scratch_busy_node(fdt, &pieces);
 	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
 	if (!err)
 		scratch_mark_idle(&pieces, end);

@@ -252,8 +252,8 @@ static const struct kho_region *__init kho_find_region(unsigned long pfn)
 	return pfn < last.end ? &last : NULL;
 }
 
-/* Is every range of the run whole, and in the memory of one node? */
-static bool __init kho_run_in_memory(const struct kho_run *run)
+/* Why a run is not all ranges that are whole and in memory of one node, or NULL */
+static const char *__init kho_run_fault(const struct kho_run *run)
 {
 	const struct kho_region *region = kho_find_region(run->pfn);
 
@@ -264,10 +264,10 @@ static bool __init kho_run_in_memory(const struct kho_run *run)
 		region = kho_find_region(border);
 		if (region && region->nid != nid &&
 		    !IS_ALIGNED(border, BIT(run->order)))
-			return false;
+			return "lies on more than one node";
 	}
 
-	return region;
+	return region ? NULL : "is in no memory that this kernel knows";
 }
 
 /**
@@ -282,7 +282,7 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* Is all of a run in memory that nothing has been reserved in? */
+/* Has nothing been reserved in all of a run? */
 static bool __init kho_run_unreserved(const struct kho_run *run)
 {
 	static phys_addr_t start __initdata, end __initdata;
@@ -292,7 +292,8 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
 	if (first >= start && stop <= end)
 		return true;
 
-	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_NONE, &start, &end, NULL) {
+	__for_each_mem_range(i, &memblock.memory, &memblock.reserved, NUMA_NO_NODE,
+			     MEMBLOCK_NONE, &start, &end, NULL) {
 		if (first < end)
 			return first >= start && stop <= end;
 	}
@@ -301,18 +302,27 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
 	return false;
 }
 
-static unsigned long __init kho_count_reserved(const struct kho_run *run)
+/*
+ * How many pages of a run somebody has allocated. What was only reserved, by
+ * firmware's word for instance, was so when the previous kernel had the memory
+ * for its own, and is not used by this one.
+ */
+static unsigned long __init kho_count_used(const struct kho_run *run)
 {
 	unsigned long nr = 0, pfn = run->pfn;
-	phys_addr_t start, end;
-	u64 i;
+	struct memblock_region *r;
 
 	/* Two regions may have parts of the same page */
-	for_each_reserved_mem_range(i, &start, &end) {
-		unsigned long from = clamp(PFN_DOWN(start), pfn, run->end);
+	for_each_reserved_mem_region(r) {
+		unsigned long from, end;
 
-		pfn = clamp(PFN_UP(end), pfn, run->end);
-		nr += pfn - from;
+		if (!(r->flags & MEMBLOCK_RSRV_KERN))
+			continue;
+
+		from = clamp(PFN_DOWN(r->base), pfn, run->end);
+		end = clamp(PFN_UP(r->base + r->size), pfn, run->end);
+		nr += end - from;
+		pfn = end;
 	}
 
 	return nr;
@@ -341,19 +351,25 @@ static unsigned long __init kho_map_max_nodes(void)
 }
 
 /*
- * A tree has a fixed depth, but if its tables name the same nodes over and over
- * a walk takes forever, unless something counts them.
+ * A node that cannot be read costs what hangs below it; without the root there is
+ * nothing. A tree has a fixed depth, but if its tables name the same nodes over
+ * and over a walk takes forever, unless something counts them.
  */
 static int __init kho_map_node(phys_addr_t phys, void *data)
 {
 	struct kho_map_walk *walk = data;
 
-	/* In scratch it would change between one walk and the next */
-	if (!kho_in_memory(phys) || kho_scratch_overlap(phys, PAGE_SIZE) ||
-	    ++walk->nodes > walk->max_nodes) {
-		pr_err("preserved memory map has a bad node at %pa, number %lu of at most %lu\n",
-		       &phys, walk->nodes, walk->max_nodes);
+	if (++walk->nodes > walk->max_nodes) {
+		pr_err("preserved memory map has more than %lu nodes\n",
+		       walk->max_nodes);
 		return -EINVAL;
+	}
+
+	/* In scratch it would change between one walk and the next */
+	if (!kho_in_memory(phys) || kho_scratch_overlap(phys, PAGE_SIZE)) {
+		if (walk->cb->bad)
+			walk->cb->bad("node at", phys, walk->data);
+		return walk->nodes == 1 ? -EINVAL : KHO_RADIX_SKIP;
 	}
 
 	if (walk->cb->node)
@@ -364,7 +380,8 @@ static int __init kho_map_node(phys_addr_t phys, void *data)
 /**
  * kho_next_run - find ranges of one order that lie side by side
  * @run: where to store what they make up.
- * @bit: where in the bitmap to start; set to the bit after the run.
+ * @bit: where in the bitmap to start; set to the bit after the run, or after the
+ *	key that stands for no range.
  * @first: the key that bit 0 stands for.
  * @bitmap: a bitmap of the preserved memory map, any value.
  *
@@ -385,6 +402,7 @@ int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
 		return 0;
 
 	key = first + start;
+	*bit = start + 1;
 	phys = kho_radix_decode_key(key, &run->order);
 	if (run->order >= BITS_PER_LONG - PAGE_SHIFT)
 		return -EINVAL;
@@ -440,6 +458,30 @@ static int __init kho_map_hull(const struct kho_run *hull,
 	return 0;
 }
 
+/* A run as a whole, or those of its ranges that have a place */
+static int __init kho_map_run(const struct kho_run *run,
+			      const struct kho_map_walk *walk)
+{
+	struct kho_run range = *run;
+	int err = 0;
+
+	if (!kho_run_fault(run))
+		return walk->cb->run(run, walk->data);
+
+	for (; range.pfn < run->end && !err; range.pfn = range.end) {
+		const char *fault;
+
+		range.end = range.pfn + BIT(range.order);
+		fault = kho_run_fault(&range);
+		if (!fault)
+			err = walk->cb->run(&range, walk->data);
+		else if (walk->cb->lost)
+			walk->cb->lost(&range, fault, walk->data);
+	}
+
+	return err;
+}
+
 static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 			       void *data)
 {
@@ -448,7 +490,7 @@ static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 	struct kho_run run, hull;
 	unsigned long bit = 0;
 	bool good = false;
-	int err;
+	int found, err = 0;
 
 	if (kho_bitmap_hull(&hull, first, bitmap)) {
 		region = kho_find_region(hull.pfn);
@@ -459,20 +501,16 @@ static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 	if (good)
 		return kho_map_hull(&hull, bitmap, walk);
 
-	while ((err = kho_next_run(&run, &bit, first, bitmap)) > 0) {
-		if (!kho_run_in_memory(&run)) {
-			err = -EINVAL;
-			break;
-		}
-		err = walk->cb->run(&run, walk->data);
+	while ((found = kho_next_run(&run, &bit, first, bitmap))) {
+		if (found > 0)
+			err = kho_map_run(&run, walk);
+		else if (walk->cb->bad)
+			walk->cb->bad("key", first + bit - 1, walk->data);
 		if (err)
 			return err;
 	}
 
-	if (err)
-		pr_err("preserved memory map has a bad range, key 0x%lx or one after it\n",
-		       first + bit);
-	return err;
+	return 0;
 }
 
 /**
@@ -482,8 +520,8 @@ static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
  * @data: handed through to the callbacks.
  *
  * Context: boot, once memblock knows all memory.
- * Return: 0; what a callback returned to end the walk; -EINVAL or -EBADMSG if the
- * map is damaged, after an error message.
+ * Return: 0; what a callback returned to end the walk; -EINVAL if the root cannot
+ * be read or the map has too many nodes.
  */
 int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 			void *data)
@@ -521,7 +559,9 @@ static void __init kho_init_struct_pages(const struct kho_run *run)
 struct kho_taken {
 	unsigned long pages;
 	unsigned long runs;
-	unsigned long lost;
+	unsigned long lost_ranges;
+	unsigned long lost_pages;
+	unsigned long bad;
 	int nid;	/* of all runs of the bitmap, with which nothing is the matter */
 	bool noted;	/* page frames of the bitmap have been added already */
 };
@@ -547,12 +587,24 @@ static int __init kho_take_pages(const struct kho_run *run,
 	return 0;
 }
 
-static void __init kho_lose_range(const struct kho_run *range,
-				  struct kho_taken *taken, const char *why)
+static void __init kho_lose_range(const struct kho_run *range, const char *why,
+				  void *data)
 {
+	struct kho_taken *taken = data;
+
 	pr_warn_ratelimited("preserved range of order %u at page frame 0x%lx %s and is lost\n",
 			    range->order, range->pfn, why);
-	taken->lost += range->end - range->pfn;
+	taken->lost_ranges++;
+	taken->lost_pages += range->end - range->pfn;
+}
+
+static void __init kho_lose_branch(const char *what, u64 where, void *data)
+{
+	struct kho_taken *taken = data;
+
+	pr_warn_ratelimited("preserved memory map has a bad %s 0x%llx, what it stands for is lost\n",
+			    what, where);
+	taken->bad++;
 }
 
 static bool __init kho_run_in_scratch(const struct kho_run *run)
@@ -561,11 +613,21 @@ static bool __init kho_run_in_scratch(const struct kho_run *run)
 				   PFN_PHYS(run->end - run->pfn));
 }
 
+/*
+ * Whoever reserved a part of this must not release it: as a part of preserved
+ * memory it has an owner of its own.
+ */
+static void __init kho_drop_reservations(const struct kho_run *run)
+{
+	if (!kho_run_unreserved(run))
+		memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
+}
+
 /* A single range, of a run with which something is wrong */
 static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
-	unsigned long reserved;
+	unsigned long used;
 
 	/*
 	 * Linux 7.3 hands over a reserve_mem region that it had to make in
@@ -573,35 +635,38 @@ static int __init kho_take_range(const struct kho_run *range,
 	 * but that is no reason to lose everything else.
 	 */
 	if (kho_run_in_scratch(range)) {
-		kho_lose_range(range, taken, "lies in scratch");
+		kho_lose_range(range, "lies in scratch", taken);
 		return 0;
 	}
 
 	/* Two would get it. Larger ranges come first and keep it */
 	if (kho_any_preserved(range->pfn, range->end)) {
-		kho_lose_range(range, taken, "lies in a larger one");
+		kho_lose_range(range, "lies in a larger one", taken);
 		return 0;
 	}
 
-	reserved = kho_count_reserved(range);
-	if (!reserved)
+	used = kho_count_used(range);
+	if (!used) {
+		kho_drop_reservations(range);
 		return kho_take_pages(range, taken);
+	}
 
-	/* Regions of reserve_mem have found their owner, who reserved them */
-	if (reserved == range->end - range->pfn)
+	/* Regions of reserve_mem have found their owner */
+	if (used == range->end - range->pfn)
 		return 0;
 
 	/* Nobody can get it, but the rest of it may still be somebody's data */
-	kho_lose_range(range, taken, "has been taken for something else");
+	kho_lose_range(range, "has been taken for something else", taken);
 	kho_init_struct_pages(range);
 	return kho_frames_add(range->pfn, range->end);
 }
 
 /* Does nobody else have a part of this? */
-static bool __init kho_run_plain(const struct kho_run *run)
+static bool __init kho_run_free(const struct kho_run *run)
 {
-	return !kho_run_in_scratch(run) && kho_run_unreserved(run) &&
-	       !kho_any_preserved(run->pfn, run->end);
+	return !kho_run_in_scratch(run) &&
+	       !kho_any_preserved(run->pfn, run->end) &&
+	       (kho_run_unreserved(run) || !kho_count_used(run));
 }
 
 static bool __init kho_take_hull(const struct kho_run *hull,
@@ -611,7 +676,7 @@ static bool __init kho_take_hull(const struct kho_run *hull,
 
 	taken->nid = NUMA_NO_NODE;
 	taken->noted = false;
-	if (!hull || !kho_run_plain(hull))
+	if (!hull || !kho_run_unreserved(hull) || !kho_run_free(hull))
 		return false;
 
 	taken->nid = kho_find_region(hull->pfn)->nid;
@@ -626,8 +691,13 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 	struct kho_run range = *run;
 	int err = 0;
 
-	if (taken->nid != NUMA_NO_NODE || kho_run_plain(run))
+	if (taken->nid != NUMA_NO_NODE)
 		return kho_take_pages(run, taken);
+
+	if (kho_run_free(run)) {
+		kho_drop_reservations(run);
+		return kho_take_pages(run, taken);
+	}
 
 	for (; range.pfn < run->end && !err; range.pfn = range.end) {
 		range.end = range.pfn + BIT(range.order);
@@ -640,18 +710,44 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 static const struct kho_map_cb kho_take_cb __initconst = {
 	.hull = kho_take_hull,
 	.run = kho_take_run,
+	.lost = kho_lose_range,
+	.bad = kho_lose_branch,
 };
+
+/*
+ * Whatever is lost, the rest is found by way of the FDT: it stays, even if what
+ * the map says of it is lost. Nothing has been allocated there, see
+ * kho_scratch_extend().
+ */
+static int __init kho_keep_fdt(phys_addr_t fdt)
+{
+	struct kho_run run = {
+		.pfn = PHYS_PFN(fdt),
+		.end = PHYS_PFN(fdt) + 1,
+	};
+
+	if (kho_any_preserved(run.pfn, run.end))
+		return 0;
+
+	pr_warn("the FDT at %pa is not preserved itself\n", &fdt);
+	if (!kho_run_free(&run))
+		return -EINVAL;
+
+	kho_drop_reservations(&run);
+	kho_init_struct_pages(&run);
+	return kho_frames_add(run.pfn, run.end);
+}
 
 /**
  * kho_take_over - keep everything that a map names out of the page allocator
  * @map: the preserved memory map of the previous kernel.
- * @fdt: physical address of the FDT that led to it, which must be preserved.
+ * @fdt: physical address of the FDT that led to it; is kept in any case.
  * @pages: where to store how many pages that are.
  *
  * Context: boot, while memblock still allocates; nothing else may be between
  * this and the release of free memory.
- * Return: 0; -EINVAL or -EBADMSG if the map is damaged, -ENOMEM: then no memory
- * is kept at all.
+ * Return: 0, also if parts of it are lost; -EINVAL if the map or the FDT cannot be
+ * read, -ENOMEM: then no memory is kept at all.
  */
 int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 			 unsigned long *pages)
@@ -666,10 +762,8 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		return err;
 
 	err = kho_walk_map(map, &kho_take_cb, &taken);
-	if (!err && !kho_any_preserved(PHYS_PFN(fdt), PHYS_PFN(fdt) + 1)) {
-		pr_err("the FDT at %pa is not preserved itself\n", &fdt);
-		err = -EINVAL;
-	}
+	if (!err)
+		err = kho_keep_fdt(fdt);
 	if (err) {
 		kho_frames_drop();
 		return err;
@@ -681,8 +775,12 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	pr_info("took over %lu pages in %lu runs, %llu %s\n", taken.pages,
 		taken.runs, time ? time / NSEC_PER_USEC : (u64)cycles,
 		time ? "us" : "cycles");
-	if (taken.lost)
-		pr_warn("lost %lu preserved pages\n", taken.lost);
+	if (taken.lost_ranges)
+		pr_warn("lost %lu preserved ranges, %lu pages\n",
+			taken.lost_ranges, taken.lost_pages);
+	if (taken.bad)
+		pr_warn("lost what %lu bad nodes and keys of the map stand for\n",
+			taken.bad);
 	*pages = taken.pages;
 	return 0;
 }

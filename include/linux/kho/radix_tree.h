@@ -41,16 +41,20 @@ struct kho_radix_tree {
 	struct mutex lock;	/* all of the above, and the nodes */
 };
 
+/* From the callback for nodes; no error has this value */
+#define KHO_RADIX_SKIP		1
+
 /**
  * struct kho_radix_walk_cb - what a walk calls
  * @keys: called for each bitmap, in ascending order: @first + n is a key if bit n
- *	of the %KHO_RADIX_BITMAP_KEYS bits is set. The bitmap may be empty. May
- *	be %NULL.
+ *	of the %KHO_RADIX_BITMAP_KEYS bits is set. The bitmap may be empty. In a
+ *	damaged tree keys can be wider than %KHO_RADIX_KEY_WIDTH. May be %NULL.
  * @node: called with the physical address of each node before the node is read,
  *	so it can keep the walk away from an address that makes no sense; may
- *	be %NULL.
+ *	be %NULL. With %KHO_RADIX_SKIP the walk leaves out the node and all that
+ *	is below it.
  *
- * The walk stops at the first callback that returns something other than 0.
+ * The walk stops at the first callback that returns something else but 0.
  */
 struct kho_radix_walk_cb {
 	int (*keys)(unsigned long first, const unsigned long *bitmap, void *data);

@@ -8,6 +8,7 @@
 #include <linux/kho/abi/kexec_metadata.h>
 #include <linux/kho/abi/radix_tree.h>
 #include <linux/kho/compat.h>
+#include <linux/kho/radix_tree.h>
 
 #include "tap.h"
 
@@ -93,16 +94,34 @@ TEST(map_is_nowhere)
 	}
 }
 
+/* A map without anything in it: what it says is lost, the FDT stays readable */
 TEST(fdt_is_not_preserved)
 {
-	phys_addr_t phys;
+	phys_addr_t phys, metadata;
 	struct sim_handover h = previous(&phys);
 	u64 empty = phys;
 
-	/* A map without anything in it */
 	memset(phys_to_virt(phys), 0, PAGE_SIZE);
 	set_map(&h, empty);
-	expect_refused(&h, "is not preserved itself");
+	sim_boot(&h);
+	CHECK(sim_logged("is not preserved itself"));
+	CHECK(is_kho_boot());
+	CHECK_EQ(SIM_EARLY, phys_to_page(h.fdt)->state);
+	CHECK_EQ(0, kho_retrieve_subtree(KHO_METADATA_NODE_NAME, &metadata, NULL));
+	CHECK_EQ(-ENOENT, kho_preserved_order(metadata));
+	CHECK_EQ(0, kho_held_kib());
+	CHECK_MACHINE();
+}
+
+TEST(fdt_in_scratch)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+	phys_addr_t scratch = ((struct kho_scratch *)phys_to_virt(h.scratch))->addr;
+
+	memcpy(phys_to_virt(scratch), phys_to_virt(h.fdt), PAGE_SIZE);
+	h.fdt = scratch;
+	expect_refused(&h, "is in scratch or no memory, handover dropped");
 }
 
 /* Scratch */
@@ -220,6 +239,21 @@ static u64 *below(const u64 *table)
 	return NULL;
 }
 
+/* A boot that lost something of its map, but not the folio at @phys */
+static void expect_lost(const struct sim_handover *h, const char *text,
+			phys_addr_t phys)
+{
+	struct folio *folio;
+
+	sim_boot(h);
+	CHECK(sim_logged(text));
+	CHECK(is_kho_boot());
+	folio = kho_restore_folio(phys);
+	if (CHECK(folio))
+		folio_put(folio);
+	CHECK_MACHINE();
+}
+
 TEST(node_is_nowhere)
 {
 	const u64 nowhere[] = { 0x1001, SIM_END, 1UL << 63, ~0UL, SZ_1G + SZ_4M };
@@ -231,8 +265,44 @@ TEST(node_is_nowhere)
 		sim_power_on();
 		h = previous(&phys);
 		below(root(&h))[300] = nowhere[i];
-		expect_refused(&h, "preserved memory map has a bad node at 0x");
+		expect_lost(&h, "preserved memory map has a bad node at 0x", phys);
 	}
+}
+
+/* The last table above the bitmaps, in the branch of the first key */
+static u64 *bitmaps(const struct sim_handover *h)
+{
+	u64 *table = root(h);
+
+	for (unsigned int level = KHO_TREE_MAX_DEPTH - 2; level; level--)
+		table = below(table);
+	return table;
+}
+
+/* Folios on either node are in different bitmaps: one is lost, the other stays */
+TEST(bitmap_is_nowhere)
+{
+	struct folio *folio;
+	struct sim_handover h;
+	phys_addr_t low, high;
+	u64 *table;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 0);
+	low = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	do {
+		folio = folio_alloc(GFP_KERNEL, 9);
+		high = page_to_phys(&folio->page);
+	} while (high < SIM_END - SZ_32M);
+	CHECK_EQ(0, kho_preserve_pages(&folio->page + 1, 1));
+	high += PAGE_SIZE;
+	h = sim_kexec();
+
+	table = bitmaps(&h);
+	table[PHYS_PFN(high) / KHO_RADIX_BITMAP_KEYS] = SIM_END;
+	expect_lost(&h, "preserved memory map has a bad node at 0x", low);
+	CHECK_EQ(-ENOENT, kho_preserved_order(high));
 }
 
 /* As good as the real one, but the next allocation may take its page */
@@ -247,7 +317,23 @@ TEST(node_in_scratch)
 		if (table[i])
 			table[i] = scratch;
 	}
-	expect_refused(&h, "preserved memory map has a bad node at 0x");
+	sim_boot(&h);
+	CHECK(sim_logged("preserved memory map has a bad node at 0x"));
+	CHECK(is_kho_boot());
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys));
+	CHECK_MACHINE();
+}
+
+/* What leads to all others: there is nothing without it */
+TEST(root_in_scratch)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+	u64 scratch = areas(&h)[0].addr;
+
+	memcpy(phys_to_virt(scratch), root(&h), PAGE_SIZE);
+	set_map(&h, scratch);
+	expect_refused(&h, "preserved memory map damaged, handover dropped");
 }
 
 /* Every table that leads to itself: as many walks as the depth allows */
@@ -259,23 +345,31 @@ TEST(tables_in_a_circle)
 
 	for (unsigned int i = 0; i < 1 << KHO_TABLE_SIZE_LOG2; i++)
 		table[i] = virt_to_phys(table);
-	expect_refused(&h, "preserved memory map has a bad");
+	expect_refused(&h, "preserved memory map has more than");
 }
 
-/* Found when others have been taken over already: they are free like all else */
+/* A bitmap where no key can be: the tree has room for more bits than keys have */
+TEST(bitmap_beyond_all_keys)
+{
+	phys_addr_t phys;
+	struct sim_handover h = previous(&phys);
+	u64 *table = root(&h);
+
+	table[(1 << KHO_TABLE_SIZE_LOG2) - 1] = virt_to_phys(below(table));
+	expect_lost(&h, "preserved memory map has a bad key 0x", phys);
+}
+
+/* Found when others have been taken over already: they stay */
 TEST(range_is_nowhere)
 {
 	phys_addr_t phys;
 	struct sim_handover h = previous(&phys);
-	u64 *node = root(&h), *leaf;
+	u64 *leaf = below(bitmaps(&h));
 
-	for (unsigned int level = KHO_TREE_MAX_DEPTH - 1; level; level--)
-		node = below(node);
-	leaf = node;
 	/* The last key of this bitmap is far beyond memory, or no key at all */
 	leaf[PAGE_SIZE / sizeof(u64) - 1] |= 1UL << 63;
-	expect_refused(&h, "preserved memory map has a bad range");
-	CHECK(kho_preserved_order(phys) < 0);
+	expect_lost(&h, "is in no memory that this kernel knows and is lost", phys);
+	CHECK(sim_logged("lost 1 preserved ranges"));
 }
 
 /* Metadata */

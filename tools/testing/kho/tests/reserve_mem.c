@@ -60,6 +60,8 @@ TEST(comes_back)
 	CHECK(sim_logged("Revived memory reservation 'region' from KHO"));
 	CHECK(sim_logged("Revived memory reservation 'other' from KHO"));
 	CHECK(!strcmp(phys_to_virt(region("region")), "contents"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(region("region")));
+	CHECK(phys_to_page(region("region"))->reserved);
 	CHECK_MACHINE();
 
 	/* And once more */
