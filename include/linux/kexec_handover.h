@@ -41,9 +41,6 @@ struct kho_restore_batch {
 	} zone[KHO_BATCH_ZONES];
 };
 
-/* Of the architecture, for kho_populate(): is there memory in all of a range? */
-bool arch_kho_is_memory(phys_addr_t phys, u64 size);
-
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -83,6 +80,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size);
 
 void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 		  phys_addr_t scratch_phys, u64 scratch_len);
+void kho_memory_known(void);
 void kho_memory_init_early(void);
 void kho_memory_init(void);
 
@@ -209,6 +207,7 @@ static inline int kho_retrieve_subtree(const char *name, phys_addr_t *phys,
 
 static inline void kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 				phys_addr_t scratch_phys, u64 scratch_len) { }
+static inline void kho_memory_known(void) { }
 static inline void kho_memory_init_early(void) { }
 static inline void kho_memory_init(void) { }
 

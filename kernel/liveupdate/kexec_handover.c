@@ -108,7 +108,7 @@ static const void *kho_in_fdt(void)
  *
  * True under kho=off as well: what was preserved stays reserved.
  *
- * Context: any, after kho_populate().
+ * Context: any, after kho_memory_known().
  * Return: %true if there is a handover that this kernel can read.
  */
 bool is_kho_boot(void)
@@ -930,7 +930,7 @@ EXPORT_SYMBOL_GPL(kho_remove_subtree);
  *
  * The blob stays preserved and becomes the caller's to restore.
  *
- * Context: any, after kho_populate() and once the direct map is up.
+ * Context: any, after kho_memory_known() and once the direct map is up.
  * Return: 0; -ENOENT if there is none; -EINVAL if its description is broken.
  */
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
@@ -981,6 +981,14 @@ static int __init kho_check_fdt(const void *fdt, u64 len)
 	return 0;
 }
 
+/* What the boot protocol says, until it is known what of it is in memory */
+static struct {
+	phys_addr_t fdt_phys;
+	u64 fdt_len;
+	phys_addr_t scratch_phys;
+	u64 scratch_len;
+} kho_announced __initdata;
+
 /**
  * kho_populate - learn of a handover from the boot protocol
  * @fdt_phys: physical address of the FDT.
@@ -988,31 +996,68 @@ static int __init kho_check_fdt(const void *fdt, u64 len)
  * @scratch_phys: physical address of the list of scratch areas.
  * @scratch_len: size of that list in bytes.
  *
- * From a successful return on, memblock allocates from scratch only. If
- * anything is wrong the boot goes on as if there were no handover.
+ * Nothing is read there before kho_memory_known().
  *
- * Context: early, with early mappings only, before memblock allocates.
+ * Context: early, before memblock allocates.
  */
 void __init kho_populate(phys_addr_t fdt_phys, u64 fdt_len,
 			 phys_addr_t scratch_phys, u64 scratch_len)
 {
-	void *fdt = early_memremap(fdt_phys, fdt_len);
-	int err = -ENOMEM;
+	kho_announced.fdt_phys = fdt_phys;
+	kho_announced.fdt_len = fdt_len;
+	kho_announced.scratch_phys = scratch_phys;
+	kho_announced.scratch_len = scratch_len;
+}
 
-	if (fdt) {
-		err = kho_check_fdt(fdt, fdt_len);
-		early_memunmap(fdt, fdt_len);
+static int __init kho_accept(phys_addr_t fdt_phys, u64 fdt_len)
+{
+	void *fdt;
+	int err;
+
+	if (!memblock_is_region_memory(fdt_phys, fdt_len) ||
+	    !memblock_is_map_memory(fdt_phys)) {
+		pr_warn("the FDT at %pa, %llu bytes, is in no memory that this kernel knows\n",
+			&fdt_phys, fdt_len);
+		return -EFAULT;
 	}
-	if (!err)
-		err = kho_scratch_accept(scratch_phys, scratch_len);
+
+	fdt = early_memremap(fdt_phys, fdt_len);
+	if (!fdt)
+		return -ENOMEM;
+
+	err = kho_check_fdt(fdt, fdt_len);
+	early_memunmap(fdt, fdt_len);
+	return err ?: kho_scratch_accept(kho_announced.scratch_phys,
+					 kho_announced.scratch_len);
+}
+
+/**
+ * kho_memory_known - judge the handover that was announced
+ *
+ * For the architecture to call when memblock has the memory that this kernel will
+ * use, limits of the command line included. From then on, if there is a handover
+ * that can be read, memblock allocates from scratch only. If anything is wrong
+ * the boot goes on as if there were none.
+ *
+ * Context: early, with early mappings only, before memblock allocates anything
+ * that may lie where the previous kernel had memory.
+ */
+void __init kho_memory_known(void)
+{
+	int err;
+
+	if (!kho_announced.fdt_phys)
+		return;
+
+	err = kho_accept(kho_announced.fdt_phys, kho_announced.fdt_len);
 	if (err) {
 		pr_err("handover at %pa refused, what was preserved is lost: %pe\n",
-		       &fdt_phys, ERR_PTR(err));
+		       &kho_announced.fdt_phys, ERR_PTR(err));
 		return;
 	}
 
 	memblock_set_kho_scratch_only();
-	kho_in.fdt_phys = fdt_phys;
+	kho_in.fdt_phys = kho_announced.fdt_phys;
 }
 
 /* Go on as on a cold boot: what was preserved is not protected any more */

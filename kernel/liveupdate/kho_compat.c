@@ -78,7 +78,7 @@ static int kho_status_error(enum kho_compat_status status)
  * kho_component_readable - can what the previous kernel wrote be read?
  * @component: the component that wrote it.
  *
- * Context: any, after kho_populate().
+ * Context: any, after kho_memory_known().
  * Return: 0 if it can be read; -ENOENT if there is no handover, or if the
  * previous kernel did not have the component; -EPROTONOSUPPORT if it wrote a
  * version that this kernel does not read; -EBADMSG if it did not say properly
@@ -101,7 +101,7 @@ EXPORT_SYMBOL_GPL(kho_component_readable);
  * does not claim to have had there should be none, so nothing is known of its
  * format.
  *
- * Context: any, after kho_populate().
+ * Context: any, after kho_memory_known().
  * Return: as kho_component_readable(), with -EPROTONOSUPPORT for a component
  * that is absent from the handover.
  */

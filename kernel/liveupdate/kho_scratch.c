@@ -427,10 +427,11 @@ void __init kho_scratch_free(void)
 	}
 }
 
-/* Where the firmware's map is read later, as with UEFI on arm64, all may be. */
-bool __init __weak arch_kho_is_memory(phys_addr_t phys, u64 size)
+/* By the map of this kernel, less what its command line takes away */
+static bool __init scratch_is_memory(phys_addr_t phys, u64 size)
 {
-	return !memblock_phys_mem_size() || memblock_is_region_memory(phys, size);
+	return memblock_is_region_memory(phys, size) &&
+	       memblock_is_map_memory(phys);
 }
 
 static bool __init scratch_area_valid(const struct kho_scratch *area)
@@ -443,10 +444,10 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 
 	if (PAGE_ALIGNED(area->addr) && PAGE_ALIGNED(area->size) &&
 	    !check_add_overflow(area->addr, area->size, &end) &&
-	    arch_kho_is_memory(area->addr, area->size))
+	    scratch_is_memory(area->addr, area->size))
 		return true;
 
-	pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages of memory\n",
+	pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages of memory that this kernel knows\n",
 		(u64)area->size, &area->addr);
 	return false;
 }
@@ -505,42 +506,27 @@ static bool __init scratch_list_valid(const struct kho_scratch *area,
 }
 
 /*
- * Can memblock note another area? It is too early for it to make more room, and
- * it panics where it would have to: for one region more, one for each gap between
- * others that the area goes across, two where it divides others, and two that are
- * to be free whenever it divides a region. If the memory around the areas is added
- * later, each of them divides that once more, and it comes in several pieces.
+ * Regions that memblock must have room for where its arrays cannot grow yet, and
+ * where it panics if they have to: for this area and to take the marks back, and
+ * for what else is noted until they can.
  */
-static bool __init scratch_fits(const struct kho_scratch *area, bool memory_known)
+#define SCRATCH_SPARE_REGIONS	32
+
+static bool __init scratch_fits(void)
 {
-	unsigned long cnt = memblock.memory.cnt + 5;
-	struct memblock_region *r;
-
-	if (!memory_known)
-		cnt += memblock.memory.cnt + 32;
-
-	for_each_mem_region(r)
-		cnt += r->base < area->addr + area->size &&
-		       area->addr < r->base + r->size;
-
-	return cnt <= memblock.memory.max;
+	return memblock_can_grow() ||
+	       memblock.memory.cnt + SCRATCH_SPARE_REGIONS <= memblock.memory.max;
 }
 
-/*
- * All areas or none: with some of them only, memory could run out too early.
- * Where nothing is known of memory yet, nobody else vouches for an area.
- */
+/* All areas or none: with some of them only, memory could run out too early */
 static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 {
-	bool memory_known = memblock_phys_mem_size();
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < cnt; i++) {
-		err = scratch_fits(&area[i], memory_known) ?
-		      memblock_add(area[i].addr, area[i].size) : -ENOSPC;
-		if (!err)
-			err = memblock_mark_kho_scratch(area[i].addr, area[i].size);
+		err = scratch_fits() ? memblock_mark_kho_scratch(area[i].addr, area[i].size) :
+				       -ENOSPC;
 		if (err)
 			goto undo;
 	}
@@ -548,12 +534,10 @@ static int __init scratch_mark(const struct kho_scratch *area, unsigned int cnt)
 	return 0;
 
 undo:
-	pr_warn("cannot mark the area at %pa: %pe\n", &area[i].addr, ERR_PTR(err));
-	do {
+	pr_warn("cannot mark area %u of %u at %pa: %pe\n", i + 1, cnt,
+		&area[i].addr, ERR_PTR(err));
+	while (i--)
 		memblock_clear_kho_scratch(area[i].addr, area[i].size);
-		if (!memory_known)
-			memblock_remove(area[i].addr, area[i].size);
-	} while (i--);
 	return err;
 }
 
@@ -562,9 +546,10 @@ undo:
  * @phys: physical address of the list of areas.
  * @len: its size in bytes.
  *
- * Context: before memblock allocates anything, with early mappings only.
- * Return: 0; -EINVAL if the list makes no sense; -ENOSPC if it is too long;
- * -ENOMEM.
+ * Context: memblock knows all memory and has not allocated anything but arrays of
+ * its own, there are early mappings only.
+ * Return: 0; -EINVAL if the list makes no sense; -EFAULT if it is in no memory;
+ * -ENOSPC or -ENOMEM if it is too long.
  */
 int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 {
@@ -575,6 +560,12 @@ int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 		pr_warn("list of areas has %llu bytes, expected a multiple of %zu\n",
 			len, sizeof(*area));
 		return -EINVAL;
+	}
+
+	if (!scratch_is_memory(phys, len)) {
+		pr_warn("list of areas at %pa, %llu bytes, is in no memory that this kernel knows\n",
+			&phys, len);
+		return -EFAULT;
 	}
 
 	area = early_memremap(phys, len);

@@ -17,24 +17,8 @@ unsigned long initrd_start, initrd_end;
 
 struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
 
-/*
- * Does the architecture know so early what is memory? x86 does; arm64 believes
- * what the previous kernel says.
- */
-bool sim_memory_known = true;
-
-bool arch_kho_is_memory(phys_addr_t phys, u64 size)
-{
-	if (!sim_memory_known)
-		return true;
-
-	for (const struct sim_range *r = sim_memory; r->end; r++) {
-		if (phys >= r->start && phys < r->end && size <= r->end - phys)
-			return true;
-	}
-
-	return false;
-}
+/* mem= of the command line */
+phys_addr_t sim_memory_limit = PHYS_ADDR_MAX;
 
 /* As far as the memory map: kho= and kho_scratch= have been read already */
 void sim_boot_map(const struct sim_handover *from)
@@ -44,12 +28,16 @@ void sim_boot_map(const struct sim_handover *from)
 		kho_populate(from->fdt, from->fdt_len, from->scratch,
 			     from->scratch_len);
 
-	for (const struct sim_range *r = sim_memory; r->end; r++) {
+	for (const struct sim_range *r = sim_memory; r->end; r++)
 		memblock_add(r->start, r->end - r->start);
-		memblock_set_node(r->start, r->end - r->start, &memblock.memory, r->nid);
-	}
+	if (sim_memory_limit != PHYS_ADDR_MAX)
+		memblock_remove(sim_memory_limit, PHYS_ADDR_MAX);
 	max_low_pfn = PHYS_PFN(SIM_END);
 	memblock_reserve_kern(__pa_symbol(_text), SIM_IMAGE_SIZE);
+	kho_memory_known();
+
+	for (const struct sim_range *r = sim_memory; r->end; r++)
+		memblock_set_node(r->start, r->end - r->start, &memblock.memory, r->nid);
 	memblock_allow_resize();
 }
 

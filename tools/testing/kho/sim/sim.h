@@ -32,7 +32,7 @@ struct sim_handover {
 	u64 fdt_len, scratch_len;
 };
 
-extern bool sim_memory_known;
+extern phys_addr_t sim_memory_limit;
 
 void sim_power_on(void);
 void sim_boot_map(const struct sim_handover *from);

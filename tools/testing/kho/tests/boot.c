@@ -61,7 +61,7 @@ TEST(fdt_where_there_is_no_memory)
 	struct sim_handover h = previous(&phys);
 
 	h.fdt = SIM_END + SZ_1M;
-	expect_refused(&h, "no valid FDT header");
+	expect_refused(&h, "is in no memory that this kernel knows");
 }
 
 TEST(fdt_without_a_map)

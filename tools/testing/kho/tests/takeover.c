@@ -383,42 +383,109 @@ TEST(room_for_reservations)
 	CHECK_MACHINE();
 }
 
-/* Where the previous kernel is believed: expect to be refused, and no trace */
-static void expect_list_refused(const char *text)
-{
-	sim_memory_known = false;
-	expect_refused(text);
-	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
-}
-
-/* More areas behind the one with the kernel */
-static struct kho_scratch *list_areas(unsigned int nr)
+/* More areas behind the first two; none can be used, and all are memory */
+static void list_areas(unsigned int nr, unsigned int step)
 {
 	struct kho_scratch *areas;
 
 	sim_power_on();
 	sim_boot(NULL);
 	handover = sim_kexec();
-	handover.scratch_len = nr * sizeof(*areas);
-
 	areas = phys_to_virt(handover.scratch);
-	for (unsigned int i = 1; i < nr; i++)
-		areas[i] = (struct kho_scratch) { SIM_END + i * SZ_1M, SIM_IMAGE_SIZE };
-	return areas;
+	for (unsigned int i = 3; i < nr; i++)
+		areas[i] = (struct kho_scratch) {
+			SIM_END - SZ_32M + i * step * PAGE_SIZE, PAGE_SIZE
+		};
+	areas[2].size = 0;
+	handover.scratch_len = nr * sizeof(*areas);
 }
 
-/* More areas than memblock has room for that early, or one across many others */
+/* More areas than memblock has room for, where its array cannot grow */
 TEST(too_many_scratch_areas)
 {
-	list_areas(200);
-	expect_list_refused("cannot mark the area at 0x0000000084e00000: ENOSPC");
+	list_areas(45, 2);
+	sim_boot(&handover);
+	CHECK(is_kho_boot());
 
-	list_areas(40)[39] = (struct kho_scratch) { SIM_END, SZ_1G };
-	expect_list_refused("the areas at 0x0000000082100000 and 0x0000000082000000 overlap");
+	list_areas(200, 2);
+	expect_refused("of 200 at 0x");
+	CHECK(sim_logged("refused, what was preserved is lost: ENOSPC"));
 }
 
+/* The list of a kernel that knew of more memory */
 TEST(scratch_is_no_memory)
 {
-	list_areas(2);
-	expect_refused("bad area of 0x10000 bytes at 0x0000000082100000");
+	list_areas(4, 2);
+	((struct kho_scratch *)phys_to_virt(handover.scratch))[3].addr = SIM_END;
+	expect_refused("bad area of 0x1000 bytes at 0x0000000082000000");
+	CHECK_EQ(SIM_END, memblock_end_of_DRAM());
+}
+
+/* The list, and the kernel, in the area of the node that is lower */
+static struct kho_scratch *move_list_down(void)
+{
+	struct kho_scratch *areas = phys_to_virt(handover.scratch);
+	phys_addr_t low = areas[1].addr;
+
+	CHECK(low < SIM_END - SZ_32M);
+	memcpy(phys_to_virt(low), areas, handover.scratch_len);
+	handover.scratch = low;
+	handover.image = low + SIM_IMAGE_SIZE;
+	return phys_to_virt(low);
+}
+
+/* mem= of this kernel: less memory than the previous one had */
+static void expect_limit(phys_addr_t limit, const char *text)
+{
+	sim_memory_limit = limit;
+	expect_refused(text);
+	CHECK(memblock_end_of_DRAM() <= limit);
+}
+
+TEST(limit_below_scratch)
+{
+	sim_boot(NULL);
+	handover = sim_kexec();
+	move_list_down();
+	expect_limit(SZ_1G + SZ_4M, "expected whole pages of memory that this kernel knows");
+}
+
+TEST(limit_below_the_list)
+{
+	sim_boot(NULL);
+	handover = sim_kexec();
+	expect_limit(SZ_1G, "list of areas at 0x");
+	CHECK(sim_logged("48 bytes, is in no memory that this kernel knows"));
+}
+
+/* Only what is beyond it is lost */
+TEST(limit_below_a_range)
+{
+	struct kho_scratch *areas;
+	phys_addr_t low, high;
+	struct folio *folio;
+
+	sim_boot(NULL);
+	low = preserve(0);
+	do {
+		folio = folio_alloc(GFP_KERNEL, 9);
+		if (!CHECK(folio))
+			return;
+		high = page_to_phys(&folio->page);
+	} while (high < SIM_END - SZ_32M + SZ_4M);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	handover = sim_kexec();
+
+	/* Areas come from the top of memory */
+	areas = move_list_down();
+	for (unsigned int i = 0; i < 3; i++) {
+		if (areas[i].addr + areas[i].size > high)
+			areas[i].size = 0;
+	}
+	sim_memory_limit = high;
+	sim_boot(&handover);
+	CHECK(sim_logged("is lost"));
+	CHECK(is_kho_boot());
+	CHECK_EQ(SIM_EARLY, phys_to_page(high)->state);
+	expect_restored(low);
 }
