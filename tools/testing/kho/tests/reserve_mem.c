@@ -71,26 +71,61 @@ TEST(comes_back)
 	CHECK_MACHINE();
 }
 
-/* The next kernel takes it all for the region, whatever was put there meanwhile */
+/* Its memory is free then; the next kernel gets the others, or no FDT at all */
 TEST(released_while_it_is_preserved)
 {
+	unsigned long pages = PHYS_PFN(SZ_1M), free;
 	struct sim_handover h;
-	phys_addr_t start;
+	phys_addr_t other;
 
 	boot(NULL, "1M:1M:region");
-	start = region("region");
-	strcpy(phys_to_virt(start), "contents");
+	other = region("other");
+	free = sim_pages(SIM_FREE);
+	CHECK_EQ(1, reserve_mem_release_by_name("region"));
+	CHECK_EQ(free + pages, sim_pages(SIM_FREE));
+	CHECK_EQ(1, kho_component_users(&memblock_kho_component));
 	CHECK_EQ(0, reserve_mem_release_by_name("region"));
-	CHECK(sim_logged("reserve_mem 'region' is preserved for the next kernel"));
-	CHECK_EQ(start, region("region"));
 	CHECK_EQ(0, reserve_mem_release_by_name("none"));
 	CHECK_MACHINE();
 
 	h = sim_kexec();
 	boot(&h, "1M:1M:region");
-	CHECK_EQ(start, region("region"));
-	CHECK(!strcmp(phys_to_virt(start), "contents"));
+	CHECK(sim_logged("FDT 'memblock' has no child 'region'"));
+	CHECK_EQ(other, region("other"));
 	CHECK_MACHINE();
+
+	CHECK_EQ(1, reserve_mem_release_by_name("other"));
+	CHECK_EQ(0, kho_component_users(&memblock_kho_component));
+	CHECK_EQ(0, kho_component_users(&kho_radix_component));
+	CHECK_MACHINE();
+
+	h = sim_kexec();
+	boot(&h, "1M:1M:region");
+	CHECK(!sim_logged("Revived memory reservation"));
+	CHECK_MACHINE();
+}
+
+/* The version of this kernel is another one than that of the previous kernel */
+TEST(older_version)
+{
+	struct sim_handover h = previous();
+
+	sim_boot_early(&h);
+	memblock_kho_component.version = 2;
+	sim_reserve_mem((char[]){ "1M:1M:region" });
+	CHECK(sim_logged("Revived memory reservation 'region' from KHO"));
+}
+
+TEST(version_that_is_not_read_any_more)
+{
+	struct sim_handover h = previous();
+
+	sim_boot_early(&h);
+	memblock_kho_component.version = 3;
+	memblock_kho_component.min_version = 2;
+	sim_reserve_mem((char[]){ "1M:1M:region" });
+	CHECK(sim_logged("'memblock-v1', expected memblock-v2 to 3"));
+	CHECK(!sim_logged("Revived memory reservation 'region' from KHO"));
 }
 
 /* As both are that are new on a boot with a handover: nothing is in use */
@@ -201,7 +236,7 @@ TEST(node_of_another_kind)
 
 	fdt_setprop_inplace(fdt, fdt_subnode_offset(fdt, 0, "region"), "compatible",
 			    "reserve-mem-v9", sizeof("reserve-mem-v9"));
-	expect_new(&h, "Node 'region' is incompatible with 'reserve-mem-v1'");
+	expect_new(&h, "node 'region' of FDT 'memblock' is incompatible");
 }
 
 TEST(no_such_node)
@@ -230,5 +265,5 @@ TEST(fdt_of_another_version)
 	void *fdt = sim_subtree(&h, MEMBLOCK_KHO_FDT);
 
 	fdt_setprop_inplace(fdt, 0, "compatible", "memblock-v9", sizeof("memblock-v9"));
-	expect_new(&h, "FDT 'memblock' is incompatible with 'memblock-v1'");
+	expect_new(&h, "node '' of FDT 'memblock' is incompatible");
 }
