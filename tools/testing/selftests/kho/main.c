@@ -151,6 +151,9 @@ static const struct boot *next_boot(void)
 	return last_boot() ? NULL : boot_at(this_boot + 1);
 }
 
+/* Of kexec_file_load(), for the loads to come */
+unsigned long load_flags;
+
 /*
  * Load an image on offer, for the next boot. An image that is refused leaves
  * the one that was loaded before it.
@@ -173,7 +176,8 @@ int load_kernel(const char *name, const char *extra)
 	snprintf(path, sizeof(path), "/kernels/%s", name);
 	image = open(path, O_RDONLY | O_CLOEXEC);
 	initrd = open("/sys/firmware/initrd", O_RDONLY | O_CLOEXEC);
-	ret = syscall(SYS_kexec_file_load, image, initrd, length + 1, line, 0);
+	ret = syscall(SYS_kexec_file_load, image, initrd, length + 1, line,
+		      load_flags);
 	if (ret < 0)
 		ret = -errno;
 	close(image);

@@ -61,6 +61,7 @@ void stop_here(void);
 __u64 boot_seed(void);
 __u64 number_of_boot(int boot);
 bool kernel_is_ours(void);
+extern unsigned long load_flags;
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
 int try_kexec(void);
