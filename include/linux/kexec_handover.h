@@ -56,6 +56,8 @@ struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 				      phys_addr_t phys);
 void kho_restore_batch_end(struct kho_restore_batch *batch);
 
+unsigned long kho_preservable_pages(void);
+unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
@@ -135,6 +137,14 @@ kho_restore_folio_batch(struct kho_restore_batch *batch, phys_addr_t phys)
 }
 
 static inline void kho_restore_batch_end(struct kho_restore_batch *batch) { }
+
+static inline unsigned long kho_preservable_pages(void) { return 0; }
+
+static inline unsigned long kho_find_poison(unsigned long pfn,
+					    unsigned long nr_pages)
+{
+	return pfn + nr_pages;
+}
 
 static inline int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {

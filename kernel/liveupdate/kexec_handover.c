@@ -24,6 +24,7 @@
 #include <kunit/static_stub.h>
 #include <linux/bitops.h>
 #include <linux/cleanup.h>
+#include <linux/cma.h>
 #include <linux/count_zeros.h>
 #include <linux/crash_dump.h>
 #include <linux/init.h>
@@ -44,6 +45,7 @@
 #include <linux/sizes.h>
 #include <linux/unaligned.h>
 #include <linux/utsname.h>
+#include <linux/vmstat.h>
 
 #include <asm/early_ioremap.h>
 
@@ -140,6 +142,87 @@ static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
 	       WARN_ON(kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr_pages)));
 }
 
+/**
+ * kho_find_poison - find a page that memory failure has taken out
+ * @pfn: the first page frame to look at, with a struct page.
+ * @nr_pages: how many.
+ *
+ * Costs next to nothing as long as there is no such page in the machine.
+ *
+ * Context: any; what it says may be outdated at once.
+ * Return: the first page frame that is poisoned, or @pfn + @nr_pages.
+ */
+unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned long end = pfn + nr_pages;
+
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE) ||
+	    !atomic_long_read(&num_poisoned_pages))
+		return end;
+
+	while (pfn < end && !PageHWPoison(pfn_to_page(pfn)))
+		pfn++;
+	return pfn;
+}
+
+/* No format can say of a page that it must not be touched */
+static bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
+{
+	unsigned long bad = kho_find_poison(pfn, nr_pages);
+
+	if (bad == pfn + nr_pages)
+		return false;
+
+	pr_warn_ratelimited("page frame 0x%lx is poisoned and cannot be preserved\n",
+			    bad);
+	return true;
+}
+
+/* Page frames that nothing preserved is allocated from, but are counted as available */
+static unsigned long kho_unpreservable_pages(void)
+{
+	unsigned long free_cma = global_zone_page_state(NR_FREE_CMA_PAGES);
+	unsigned long cma = totalcma_pages + kho_scratch_pages();
+	unsigned long cache = global_node_page_state(NR_ACTIVE_FILE) +
+			      global_node_page_state(NR_INACTIVE_FILE);
+	unsigned long nr_pages;
+	struct zone *zone;
+
+	/* Nobody counts the page cache there: assume that it is all page cache */
+	nr_pages = free_cma + min(cma - min(cma, free_cma), cache);
+
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) == ZONE_MOVABLE)
+			nr_pages += zone_page_state(zone, NR_FREE_PAGES) +
+				    zone_page_state(zone, NR_ZONE_ACTIVE_FILE) +
+				    zone_page_state(zone, NR_ZONE_INACTIVE_FILE);
+	}
+
+	return nr_pages;
+}
+
+/**
+ * kho_preservable_pages - estimate how much more can be preserved
+ *
+ * Of what can be allocated without swapping, that which is neither scratch nor
+ * otherwise for movable allocations only. Memory that is in use already, and is
+ * not movable, can be preserved without any of it.
+ *
+ * Context: any.
+ * Return: an estimate in pages, rather too small than too large.
+ */
+unsigned long kho_preservable_pages(void)
+{
+	long available = si_mem_available();
+	unsigned long unpreservable = kho_unpreservable_pages();
+
+	if (!kho_enable || available < 0 || available < unpreservable)
+		return 0;
+
+	return available - unpreservable;
+}
+EXPORT_SYMBOL_GPL(kho_preservable_pages);
+
 /* Folios that are preserved before others get a turn; pages restored at once */
 #define KHO_BATCH	1024
 
@@ -154,6 +237,9 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
 		if (kho_hits_scratch(folio_pfn(folios[i]),
 				     folio_nr_pages(folios[i])))
 			err = -EINVAL;
+		else if (kho_hits_poison(folio_pfn(folios[i]),
+					 folio_nr_pages(folios[i])))
+			err = -EHWPOISON;
 		else
 			err = kho_preserve_range(folio_pfn(folios[i]),
 						 folio_order(folios[i]));
@@ -178,8 +264,8 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
  * back from kho_restore_folio() or kho_restore_folio_batch(), in any order.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM, or -EINVAL if one lies in scratch and
- * CONFIG_KEXEC_HANDOVER_DEBUG is on. Then none is preserved.
+ * Return: 0; -ENOMEM; -EHWPOISON if a page is poisoned; or -EINVAL if one lies in
+ * scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on. Then none is preserved.
  */
 int kho_preserve_folios(struct folio **folios, unsigned long nr)
 {
@@ -286,8 +372,8 @@ static void kho_unpreserve_pfns(unsigned long pfn, unsigned long end)
  * @nr_pages.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM with none of them preserved; -EINVAL if one lies in
- * scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on.
+ * Return: 0; -ENOMEM with none of them preserved; -EHWPOISON if one is poisoned;
+ * -EINVAL if one lies in scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on.
  */
 int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {
@@ -300,6 +386,8 @@ int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 
 	if (kho_hits_scratch(start, nr_pages))
 		return -EINVAL;
+	if (kho_hits_poison(start, nr_pages))
+		return -EHWPOISON;
 
 	guard(mutex)(&kho_out.map.lock);
 
@@ -1350,5 +1438,9 @@ int kho_locate_mem_hole(struct kexec_buf *kbuf,
 	if (!kho_enable || kbuf->image->type == KEXEC_TYPE_CRASH)
 		return 1;
 
-	return kho_scratch_walk(kbuf, func) == 1 ? 0 : -EADDRNOTAVAIL;
+	if (kho_scratch_walk(kbuf, func) == 1)
+		return 0;
+
+	kho_scratch_too_small(kbuf);
+	return -EADDRNOTAVAIL;
 }

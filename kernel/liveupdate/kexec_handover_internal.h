@@ -38,8 +38,10 @@ int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
+unsigned long kho_scratch_pages(void);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
+void kho_scratch_too_small(const struct kexec_buf *kbuf);
 
 /*
  * kho_compat.c; for the core, and for tests with tables of their own. The first

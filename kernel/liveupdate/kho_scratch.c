@@ -164,6 +164,16 @@ bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 	return false;
 }
 
+/* The size of all areas, in pages */
+unsigned long kho_scratch_pages(void)
+{
+	unsigned long pages = 0;
+
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
+		pages += PHYS_PFN(kho_scratch[i].size);
+	return pages;
+}
+
 /* What memblock has reserved for the kernel between two addresses */
 static phys_addr_t __init scratch_reserved(phys_addr_t start, phys_addr_t end,
 					   int nid)
@@ -739,4 +749,18 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 	}
 
 	return ret;
+}
+
+/* Tell whoever loads an image that a segment of it has no place in any area */
+void kho_scratch_too_small(const struct kexec_buf *kbuf)
+{
+	u64 largest = 0;
+
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
+		largest = max(largest, kho_scratch[i].size);
+
+	pr_err("no room for a segment of %lu KiB between 0x%lx and 0x%lx: %u areas, %lu KiB, the largest %llu KiB; cold boot with a larger kho_scratch=\n",
+	       kbuf->memsz / SZ_1K, kbuf->buf_min, kbuf->buf_max,
+	       kho_scratch_cnt, kho_scratch_pages() << (PAGE_SHIFT - 10),
+	       largest / SZ_1K);
 }

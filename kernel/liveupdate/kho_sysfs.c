@@ -129,6 +129,22 @@ static ssize_t check_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute check_attr = __ATTR_RW(check);
 
+/* Memory: what can still be preserved */
+
+static ssize_t preservable_show(struct kobject *kobj, struct kobj_attribute *attr,
+				char *buf)
+{
+	return sysfs_emit(buf, "%lu\n",
+			  kho_preservable_pages() << (PAGE_SHIFT - 10));
+}
+
+static struct kobj_attribute preservable_attr = __ATTR_RO(preservable);
+
+static const struct attribute *const kho_memory_attrs[] = {
+	&preservable_attr.attr,
+	NULL
+};
+
 /* next/ */
 
 static ssize_t next_status_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -207,6 +223,7 @@ static int __init kho_sysfs_init(void)
 
 	if (kho)
 		err = sysfs_create_file(kho, &check_attr.attr) ?:
+		      sysfs_create_files(kho, kho_memory_attrs) ?:
 		      kho_create_components(kho) ?:
 		      kho_create_next(kho);
 	if (err)

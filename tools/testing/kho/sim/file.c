@@ -190,6 +190,27 @@ long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 	return f->nr;
 }
 
+/* In the order of their indices, as all files here are made */
+unsigned int filemap_get_folios(struct inode *mapping, pgoff_t *start, pgoff_t end,
+				struct folio_batch *batch)
+{
+	struct sim_file *f = of_inode(mapping);
+
+	batch->nr = 0;
+	for (unsigned int i = 0; i < f->nr; i++) {
+		const struct sim_folio *sf = &f->folios[i];
+
+		if (sf->index < *start || sf->index > end)
+			continue;
+		if (batch->nr == ARRAY_SIZE(batch->folios))
+			break;
+		batch->folios[batch->nr++] = sf->folio;
+		*start = sf->index + folio_nr_pages(sf->folio);
+	}
+
+	return batch->nr;
+}
+
 /* A file with @nr folios of 2^@order pages, each with its index in it */
 struct file *sim_file(unsigned int nr, unsigned int order)
 {

@@ -395,6 +395,7 @@ struct page {
 	u8 state;
 	u8 order;		/* of a compound page, in the head */
 	bool reserved;
+	bool poisoned;
 	unsigned int back;	/* in a tail, how far it is from the head */
 	u64 __index;
 	struct inode *__mapping;
@@ -436,6 +437,9 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define folio_address(folio)	page_address(&(folio)->page)
 #define PageReserved(page)	((page)->reserved)
 #define __SetPageReserved(page)	((page)->reserved = true)
+#define PageHWPoison(page)	((page)->poisoned)
+#define SetPageHWPoison(page)	((page)->poisoned = true)
+extern atomic_long_t num_poisoned_pages;
 /* Small zones, so that there are many */
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
@@ -465,6 +469,27 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 				 const char *what);
 #define deferred_pages_enabled() false
 
+/* What memory is used for: nothing but what the simulated kernels do */
+
+#define NR_FREE_PAGES		0
+#define NR_FREE_CMA_PAGES	0
+#define NR_ACTIVE_FILE		0
+#define NR_INACTIVE_FILE	0
+#define NR_ZONE_ACTIVE_FILE	0
+#define NR_ZONE_INACTIVE_FILE	0
+#define ZONE_MOVABLE		1
+#define totalcma_pages		0UL
+#define global_zone_page_state(item)	0UL
+#define global_node_page_state(item)	0UL
+#define zone_page_state(zone, item)	((void)(zone), 0UL)
+#define zone_idx(zone)			((void)(zone), 0)
+#define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
+long si_mem_available(void);
+#define memalloc_mayfail_save()		0
+#define memalloc_mayfail_restore(flags)	((void)(flags))
+DEFINE_LOCK_GUARD_0(memalloc_mayfail, _T->flags = memalloc_mayfail_save(),
+		    memalloc_mayfail_restore(_T->flags), unsigned int flags)
+
 /* Nodes: MAX_NUMNODES of them, all with memory */
 
 struct zone {
@@ -493,7 +518,7 @@ void kfree(const void *obj);
 #define kzalloc_obj(obj)	((typeof(obj) *)sim_kmalloc(sizeof(obj)))
 #define kmalloc_array(n, size, gfp) sim_kmalloc(array_size(n, size))
 #define kvmalloc_array		kmalloc_array
-#define kvmalloc_objs(obj, n)	((typeof(obj) *)sim_kmalloc(array_size(n, sizeof(obj))))
+#define kvmalloc_objs(obj, n, ...) ((typeof(obj) *)sim_kmalloc(array_size(n, sizeof(obj))))
 #define kmalloc(size, gfp)	sim_kmalloc(size)
 #define kzalloc_node(size, gfp, nid) sim_kmalloc(size)
 
@@ -540,6 +565,7 @@ int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
 void free_vm_area(struct vm_struct *area);
 void *vcalloc(size_t n, size_t size);
+#define __vcalloc(n, size, gfp)	vcalloc(n, size)
 void vfree(const void *addr);
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
@@ -616,6 +642,20 @@ int memfd_add_seals(struct file *file, unsigned int seals);
 int memfd_get_seals(struct file *file);
 long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 		      struct folio **folios, unsigned int max, u64 *offset);
+
+struct folio_batch {
+	unsigned int nr;
+	struct folio *folios[31];
+};
+
+#define folio_batch_init(batch)		((batch)->nr = 0)
+#define folio_batch_count(batch)	((batch)->nr)
+#define folio_batch_release(batch)	((batch)->nr = 0)
+unsigned int filemap_get_folios(struct inode *mapping, pgoff_t *start, pgoff_t end,
+				struct folio_batch *batch);
+bool folio_contain_hwpoisoned_page(struct folio *folio);
+#define folio_is_longterm_pinnable(folio) ((void)(folio), true)
+
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
 				void *private_data, int flags);
 int misc_register(struct miscdevice *misc);

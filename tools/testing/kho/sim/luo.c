@@ -272,6 +272,21 @@ u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals)
 	return args.serialized_data;
 }
 
+/* The error, if it cannot be preserved, or not be frozen after @between */
+int sim_memfd_try_preserve(struct file *file, void (*between)(struct file *file))
+{
+	struct liveupdate_file_op_args args = { .file = file };
+	int err = memfd->ops->preserve(&args);
+
+	if (err)
+		return err;
+
+	between(file);
+	err = memfd->ops->freeze(&args);
+	memfd->ops->unpreserve(&args);
+	return err;
+}
+
 int sim_memfd_retrieve(u64 data, struct file **file)
 {
 	struct liveupdate_file_op_args args = { .serialized_data = data };

@@ -337,6 +337,30 @@ static bool pages_free(unsigned long pfn, unsigned long nr)
 	return true;
 }
 
+/* Memory failure: nobody stops using the page */
+atomic_long_t num_poisoned_pages;
+
+bool folio_contain_hwpoisoned_page(struct folio *folio)
+{
+	for (unsigned long i = 0; i < folio_nr_pages(folio); i++) {
+		if (PageHWPoison(folio_page(folio, i)))
+			return true;
+	}
+
+	return false;
+}
+
+void sim_poison(struct page *page)
+{
+	SetPageHWPoison(page);
+	num_poisoned_pages.counter++;
+}
+
+long si_mem_available(void)
+{
+	return sim_pages(SIM_FREE);
+}
+
 /* Next fit; nothing here is movable, so none of it may lie in scratch */
 static struct page *find_free_pages(unsigned int order)
 {

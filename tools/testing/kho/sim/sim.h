@@ -58,6 +58,7 @@ void sim_fail_allocation(unsigned int nr);
 void sim_meanwhile(void (*other)(void));
 unsigned long sim_objects(void);
 unsigned long sim_pages(enum sim_page_state state);
+void sim_poison(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
@@ -83,6 +84,7 @@ int sim_session_retrieve_fd(int session, u64 token);
 int sim_session_finish(int session);
 u64 sim_memfd_preserve(struct file *file);
 u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals);
+int sim_memfd_try_preserve(struct file *file, void (*between)(struct file *file));
 int sim_memfd_retrieve(u64 data, struct file **file);
 void sim_memfd_finish(u64 data);
 

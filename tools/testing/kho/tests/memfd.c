@@ -2,6 +2,9 @@
 /* memfds across kexec: the file, the array of its folios, and damage to both. */
 
 #include <linux/kho/abi/memfd.h>
+#include <linux/kho/compat.h>
+
+#include "kexec_handover_internal.h"
 
 #include "tap.h"
 
@@ -139,6 +142,48 @@ TEST(seals_added_after_preserving)
 		      F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL);
 	expect_sealed(0666, F_SEAL_SHRINK, F_SEAL_EXEC, 0666,
 		      F_SEAL_SHRINK | F_SEAL_EXEC);
+}
+
+static void nothing(struct file *file) { }
+
+static void poison_last_page(struct file *file)
+{
+	u64 index = PHYS_PFN(i_size_read(file_inode(file))) - 1;
+
+	sim_poison(virt_to_page(sim_file_page(file, index)));
+}
+
+/* Neither before it is preserved, nor between that and the kexec */
+TEST(poisoned)
+{
+	struct file *file;
+
+	for (unsigned int order = 0; order < 4; order += 3) {
+		sim_power_on();
+		sim_boot(NULL);
+		file = sim_file(3, order);
+		CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
+		CHECK_EQ(-EHWPOISON, sim_memfd_try_preserve(file, poison_last_page));
+		CHECK(sim_logged(order ? "poisoned page at index 23" :
+				 "poisoned page at index 2"));
+		CHECK_EQ(-EHWPOISON, sim_memfd_try_preserve(file, nothing));
+		CHECK_EQ(0, kho_component_users(&memfd_kho_component));
+	}
+}
+
+/* Holes are filled; what there is no memory for is not even begun */
+TEST(more_than_fits)
+{
+	struct file *file;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(3, 0);
+	i_size_write(file_inode(file), PFN_PHYS(sim_pages(SIM_FREE) + 64));
+	CHECK_EQ(-ENOMEM, sim_memfd_try_preserve(file, nothing));
+	CHECK(sim_logged("KiB outside scratch"));
+	CHECK_EQ(0, kho_component_users(&memfd_kho_component));
+	CHECK_EQ(0, kho_component_users(&kho_vmalloc_component));
 }
 
 TEST(contents)
