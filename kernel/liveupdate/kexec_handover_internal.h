@@ -66,7 +66,6 @@ extern struct kho_component memfd_kho_component;
 /* kho_image.c; for the core and sysfs, and for tests */
 enum kho_check_mode {
 	KHO_CHECK_ENFORCE,
-	KHO_CHECK_STRICT,
 	KHO_CHECK_WARN,
 };
 
@@ -79,12 +78,13 @@ enum kho_next_status {
 
 /*
  * What this kernel has to hand over: components with their users, subtrees that
- * something was preserved for, whether the FDT is one for Linux 7.3, whether
- * sessions can be made.
+ * something was preserved for, areas of scratch, whether the FDT is one for Linux
+ * 7.3, whether sessions can be made.
  */
 struct kho_offer {
 	const struct kho_component_table *table;
 	unsigned int subtrees;
+	unsigned int scratch;
 	bool baseline;
 	bool liveupdate;
 };
@@ -92,18 +92,20 @@ struct kho_offer {
 const struct kho_image_note *kho_find_note(const void *image, size_t size);
 int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 		      const char *cmdline);
+void kho_assume_stock(struct kho_next *next, const struct kho_component_table *table);
 long kho_offer_users(const struct kho_offer *offer, const struct kho_component *c);
 enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 				    const struct kho_next *next, bool in_use);
-int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status,
-			bool baseline);
+int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status);
 int kho_check_load(struct kimage *image);
 long kho_component_users(const struct kho_component *c);
-enum kho_next_status kho_next_status(void);
+enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
 const char *kho_check_mode_name(void);
 int kho_set_check_mode(const char *name);
 bool kho_check_only_warns(void);
+const char *kho_assumed_name(void);
+int kho_set_assumed(const char *name);
 
 /* kho_sysfs.c; for those who change what next/status says */
 #ifdef CONFIG_SYSFS

@@ -134,11 +134,19 @@ void kho_users_inc(struct kho_component *component)
  * kho_users_dec - something is not preserved with a component any more
  * @component: the component.
  *
+ * One call too many would hide something else that is preserved, so it warns and
+ * changes nothing.
+ *
  * Context: any.
  */
 void kho_users_dec(struct kho_component *component)
 {
-	if (!atomic_long_dec_return(&component->users))
+	long left = atomic_long_dec_if_positive(&component->users);
+
+	if (WARN_ONCE(left < 0, "KHO: %s: not in use, cannot be used less\n",
+		      component->name))
+		return;
+	if (!left)
 		kho_sysfs_notify();
 }
 

@@ -13,6 +13,7 @@
 #define pr_fmt(fmt) "KHO: image: " fmt
 
 #include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/kexec.h>
@@ -20,7 +21,6 @@
 #include <linux/kho/abi/image.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/kexec_metadata.h>
-#include <linux/kho/abi/luo.h>
 #include <linux/kho/compat.h>
 #include <linux/kho/image.h>
 #include <linux/kstrtox.h>
@@ -38,16 +38,18 @@
 static const struct kimage *kho_next_image;
 static DEFINE_MUTEX(kho_next_lock);
 
+/* The next image is one of Linux 7.3, says root; under kho_next_lock */
+static bool kho_stock_assumed;
+
 static enum kho_check_mode kho_check_mode = KHO_CHECK_ENFORCE;
 
 static const char *const kho_check_mode_names[] = {
 	[KHO_CHECK_ENFORCE] = "enforce",
-	[KHO_CHECK_STRICT] = "strict",
 	[KHO_CHECK_WARN] = "warn",
 };
 
 /**
- * kho_check_mode_name - what a refusal needs, in one word
+ * kho_check_mode_name - what becomes of an image that does not fit, in one word
  *
  * Return: the word, for sysfs.
  */
@@ -58,7 +60,7 @@ const char *kho_check_mode_name(void)
 
 /**
  * kho_set_check_mode - say what the check is to refuse
- * @name: "enforce", "strict" or "warn"; a newline may follow.
+ * @name: "enforce" or "warn"; a newline may follow.
  *
  * Return: 0; -EINVAL for any other word.
  */
@@ -161,7 +163,7 @@ static bool kho_notes_same(const struct kho_image_note *a,
  * Looks for the magic of this kernel's own note: a copy of it here would be one
  * more magic in the image of this kernel.
  *
- * Return: the note, in @image; %NULL if it has none, or if what it has is
+ * Return: the note, in @image; %NULL if it has none; -EBADMSG if what it has is
  * damaged or contradicts itself, which is logged.
  */
 const struct kho_image_note *kho_find_note(const void *image, size_t size)
@@ -180,12 +182,35 @@ const struct kho_image_note *kho_find_note(const void *image, size_t size)
 			flaw = "differs from the one before it";
 		if (flaw) {
 			pr_warn("the note at offset 0x%zx %s\n", at, flaw);
-			return NULL;
+			return ERR_PTR(-EBADMSG);
 		}
 		found = found ?: note;
 	}
 
 	return found;
+}
+
+/**
+ * arch_kho_takes_memory - does a parameter take memory from the next kernel?
+ * @param: name of a parameter on its command line.
+ * @val: its value, may be %NULL.
+ *
+ * Return: %true if memory that this kernel has would be missing there.
+ */
+bool __weak arch_kho_takes_memory(const char *param, const char *val)
+{
+	return false;
+}
+
+static void kho_take_memory(struct kho_next *next, const char *param,
+			    const char *val)
+{
+	if (!arch_kho_takes_memory(param, val))
+		return;
+
+	pr_warn("the command line has %s=%s, with which memory of this kernel is missing\n",
+		param, val);
+	next->less_memory = true;
 }
 
 /* As early parameters of the next kernel: the last valid value of each counts */
@@ -194,12 +219,14 @@ static int kho_take_parameter(char *param, char *val, const char *unused, void *
 	struct kho_next *next = arg;
 	bool *on;
 
-	if (parameq(param, "kho"))
+	if (parameq(param, "kho")) {
 		on = &next->kho_on;
-	else if (parameq(param, "liveupdate"))
+	} else if (parameq(param, "liveupdate")) {
 		on = &next->liveupdate_on;
-	else
+	} else {
+		kho_take_memory(next, param, val);
 		return 0;
+	}
 
 	if (kstrtobool(val, on))
 		pr_warn("the command line has '%s' as %s=, expected on or off\n",
@@ -210,7 +237,7 @@ static int kho_take_parameter(char *param, char *val, const char *unused, void *
 /**
  * kho_describe_next - what a note and a command line say about a kernel
  * @next: the description, filled in unless there is an error.
- * @note: from kho_find_note(), may be %NULL.
+ * @note: from kho_find_note(): may be %NULL or an error.
  * @cmdline: the command line, may be %NULL.
  *
  * Context: may sleep.
@@ -224,13 +251,12 @@ int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 	if (!copy)
 		return -ENOMEM;
 
-	/* What an image does not say is taken to fit */
+	/* The default of what neither note nor command line turns on is off */
 	*next = (struct kho_next) {
-		.known = KHO_NEXT_OPAQUE,
-		.kho_on = true,
+		.known = note ? KHO_NEXT_BROKEN : KHO_NEXT_OPAQUE,
 		.page_shift = PAGE_SHIFT,
 	};
-	if (note) {
+	if (!IS_ERR_OR_NULL(note)) {
 		next->known = KHO_NEXT_KNOWN;
 		next->kho_on = note->flags & KHO_IMAGE_NOTE_KHO_ON;
 		next->page_shift = note->page_shift;
@@ -240,24 +266,102 @@ int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 	}
 
 	parse_args("the next kernel", copy, NULL, 0, 0, 0, next, kho_take_parameter);
-	if (note && !(note->flags & KHO_IMAGE_NOTE_LIVEUPDATE))
+	if (next->known == KHO_NEXT_KNOWN &&
+	    !(note->flags & KHO_IMAGE_NOTE_LIVEUPDATE))
 		next->liveupdate_on = false;
 	return 0;
 }
 
+/**
+ * kho_assume_stock - take a kernel that says nothing for one of Linux 7.3
+ * @next: the kernel, %KHO_NEXT_OPAQUE.
+ * @table: components of this kernel, of which that one reads the baseline.
+ */
+void kho_assume_stock(struct kho_next *next, const struct kho_component_table *table)
+{
+	next->known = KHO_NEXT_ASSUMED;
+	for (unsigned int i = 0; i < table->nr; i++) {
+		const struct kho_component *c = table->components[i];
+		struct kho_image_entry *entry = &next->entries[next->nr];
+
+		if (!c->baseline)
+			continue;
+		strscpy(entry->name, c->name);
+		entry->min_version = c->baseline;
+		entry->version = c->baseline;
+		next->nr++;
+	}
+}
+
+static const char *const kho_assume_names[] = { "none", "7.3" };
+
+/**
+ * kho_assumed_name - what the next image is taken for if it does not say
+ *
+ * Context: may sleep.
+ * Return: a word, for sysfs.
+ */
+const char *kho_assumed_name(void)
+{
+	guard(mutex)(&kho_next_lock);
+	return kho_assume_names[kho_stock_assumed];
+}
+
+/**
+ * kho_set_assumed - say what the next image is if it does not say
+ * @name: "7.3" or "none"; a newline may follow.
+ *
+ * It counts for the next call of kexec_file_load() that is not for a crash
+ * kernel, whether that succeeds or not.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL for any other word.
+ */
+int kho_set_assumed(const char *name)
+{
+	int assumed = sysfs_match_string(kho_assume_names, name);
+
+	if (assumed < 0)
+		return assumed;
+
+	guard(mutex)(&kho_next_lock);
+	kho_stock_assumed = assumed;
+	return 0;
+}
+
+static bool kho_take_assumed(void)
+{
+	bool assumed;
+
+	guard(mutex)(&kho_next_lock);
+	assumed = kho_stock_assumed;
+	kho_stock_assumed = false;
+	return assumed;
+}
+
 /* What there is to hand over */
 
-/*
- * The FDT has a subtree of KHO itself from boot on, and one of live update,
- * which is empty as long as there are no sessions.
- */
+/* That of a component counts by its users: it may be empty */
+static bool kho_subtree_of_component(const char *name)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const char *subtree = kho_table.components[i]->subtree;
+
+		if (subtree && !strcmp(name, subtree))
+			return true;
+	}
+
+	return false;
+}
+
+/* The FDT has a subtree of KHO itself from boot on */
 static bool kho_subtree_counts(const void *fdt, int node)
 {
 	const char *name = fdt_get_name(fdt, node, NULL);
 
 	return fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL) &&
 	       strcmp(name, KHO_METADATA_NODE_NAME) &&
-	       strcmp(name, LUO_KHO_ENTRY_NAME);
+	       !kho_subtree_of_component(name);
 }
 
 static void kho_look_in_fdt(const void *fdt, void *data)
@@ -276,6 +380,7 @@ static struct kho_offer kho_current_offer(void)
 	struct kho_offer offer = {
 		.table = &kho_table,
 		.liveupdate = liveupdate_enabled(),
+		.scratch = kho_scratch_cnt,
 	};
 
 	kho_read_out_fdt(kho_look_in_fdt, &offer);
@@ -287,7 +392,8 @@ static struct kho_offer kho_current_offer(void)
  * @offer: what there is to hand over.
  * @c: one of its components.
  *
- * The tree of preserved memory carries everything.
+ * The tree of preserved memory carries everything, and counts all of it but what
+ * is best effort.
  *
  * Return: how many.
  */
@@ -298,8 +404,11 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
 	if (c != offer->table->components[0])
 		return atomic_long_read(&c->users);
 
-	for (unsigned int i = 0; i < offer->table->nr; i++)
-		users += atomic_long_read(&offer->table->components[i]->users);
+	for (unsigned int i = 0; i < offer->table->nr; i++) {
+		c = offer->table->components[i];
+		if (!c->best_effort)
+			users += atomic_long_read(&c->users);
+	}
 	return users;
 }
 
@@ -325,11 +434,32 @@ static bool kho_in_use(const struct kho_offer *offer)
 
 /* The judgement */
 
-/* Does that kernel start with its memory map read and KHO on? */
-static bool kho_next_takes_over(const struct kho_next *next)
+/*
+ * Linux 7.3 takes as many areas of scratch as memblock can note before it can
+ * make more room. Images do not say how many they take, so it is this for all.
+ */
+#define KHO_NEXT_MAX_SCRATCH	127
+
+/* A kernel that does not read "components" needs the compatible string of its own */
+static bool kho_next_knows_fdt(const struct kho_offer *offer,
+			       const struct kho_next *next)
 {
-	return next->known != KHO_NEXT_BARE && next->kho_on &&
-	       next->page_shift == PAGE_SHIFT;
+	return next->known != KHO_NEXT_ASSUMED || offer->baseline;
+}
+
+/* Does that kernel start with the handover read, KHO on and all memory? */
+static bool kho_next_takes_over(const struct kho_offer *offer,
+				const struct kho_next *next)
+{
+	return next->known != KHO_NEXT_BARE && !next->flaw && next->kho_on &&
+	       next->page_shift == PAGE_SHIFT && !next->less_memory &&
+	       offer->scratch <= KHO_NEXT_MAX_SCRATCH &&
+	       kho_next_knows_fdt(offer, next);
+}
+
+static bool kho_next_speaks(const struct kho_next *next)
+{
+	return next->known == KHO_NEXT_KNOWN || next->known == KHO_NEXT_ASSUMED;
 }
 
 /* Without live update sessions are stranded, whatever could be read of them */
@@ -337,7 +467,7 @@ static bool kho_strands_sessions(const struct kho_offer *offer,
 				 const struct kho_next *next,
 				 const struct kho_component *c)
 {
-	return offer->liveupdate && !next->liveupdate_on && !strcmp(c->name, "luo");
+	return offer->liveupdate && !next->liveupdate_on && c->needs_liveupdate;
 }
 
 static bool kho_next_may_read(const struct kho_offer *offer,
@@ -348,7 +478,7 @@ static bool kho_next_may_read(const struct kho_offer *offer,
 
 	if (kho_strands_sessions(offer, next, c))
 		return false;
-	if (next->known == KHO_NEXT_OPAQUE)
+	if (!kho_next_speaks(next))
 		return true;
 
 	entry = kho_find_entry(next->entries, next->nr, c->name);
@@ -362,6 +492,8 @@ static bool kho_next_may_read(const struct kho_offer *offer,
  * @next: the kernel.
  * @in_use: leave out what nothing is preserved with now.
  *
+ * What is best effort is left out always.
+ *
  * Return: anything but KHO_NEXT_NONE.
  */
 enum kho_next_status kho_judge_next(const struct kho_offer *offer,
@@ -369,39 +501,34 @@ enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 {
 	if (in_use && !kho_in_use(offer))
 		return KHO_NEXT_COMPATIBLE;
-	if (!kho_next_takes_over(next))
+	if (!kho_next_takes_over(offer, next))
 		return KHO_NEXT_INCOMPATIBLE;
 
 	for (unsigned int i = 0; i < offer->table->nr; i++) {
 		const struct kho_component *c = offer->table->components[i];
 
-		if (in_use && !kho_offer_users(offer, c))
+		if (c->best_effort || (in_use && !kho_offer_users(offer, c)))
 			continue;
 		if (!kho_next_may_read(offer, next, c))
 			return KHO_NEXT_INCOMPATIBLE;
 	}
 
-	return next->known == KHO_NEXT_OPAQUE ? KHO_NEXT_UNKNOWN : KHO_NEXT_COMPATIBLE;
+	return kho_next_speaks(next) ? KHO_NEXT_COMPATIBLE : KHO_NEXT_UNKNOWN;
 }
 
 /**
  * kho_judgement_error - what a judgement means for load and reboot
- * @mode: what is to be refused.
- * @status: the judgement of what is in use.
- * @baseline: Linux 7.3, whose images do not say what they can read, could read
- *	what there is to hand over.
+ * @mode: what becomes of an image that does not fit.
+ * @status: the judgement.
  *
  * kexec-tools must not take the error for one of a kernel that cannot load this
  * kind of image, or it falls back to kexec_load().
  *
  * Return: 0 to go on; -EPROTONOSUPPORT to refuse.
  */
-int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status,
-			bool baseline)
+int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status)
 {
 	if (status == KHO_NEXT_COMPATIBLE || mode == KHO_CHECK_WARN)
-		return 0;
-	if (status == KHO_NEXT_UNKNOWN && mode == KHO_CHECK_ENFORCE && baseline)
 		return 0;
 
 	return -EPROTONOSUPPORT;
@@ -416,37 +543,64 @@ static void kho_tell_component(const struct kho_offer *offer,
 	long users = kho_offer_users(offer, c);
 
 	if (kho_strands_sessions(offer, next, c))
-		pr_warn("%s: %ld preserved with version %u, the image starts with live update off\n",
+		pr_warn("%s: %ld in use with version %u, the image starts with live update off, it needs liveupdate=on\n",
 			c->name, users, c->version);
 	else if (!entry)
-		pr_warn("%s: %ld preserved with version %u, the image has none of it\n",
+		pr_warn("%s: %ld in use with version %u, the image has none of it\n",
 			c->name, users, c->version);
 	else
-		pr_warn("%s: %ld preserved with version %u, the image reads %u to %u\n",
+		pr_warn("%s: %ld in use with version %u, the image reads %u to %u\n",
 			c->name, users, c->version, entry->min_version,
 			entry->version);
+}
+
+/* Why a kernel would not even begin */
+static void kho_tell_takes_over(const struct kho_offer *offer,
+				const struct kho_next *next)
+{
+	if (next->known == KHO_NEXT_BARE) {
+		pr_warn("it was loaded without a handover: load it by kexec_file_load(), as kexec -s does\n");
+		return;
+	}
+	if (next->flaw)
+		pr_warn("%s: no version of it can be assumed\n", next->flaw);
+	if (!next->kho_on)
+		pr_warn("it starts with KHO off, it needs kho=on on its command line\n");
+	if (next->page_shift != PAGE_SHIFT)
+		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
+			next->page_shift, PAGE_SHIFT);
+	if (next->less_memory)
+		pr_warn("its command line takes memory away, it needs one without that mem= or memmap=\n");
+	if (offer->scratch > KHO_NEXT_MAX_SCRATCH)
+		pr_warn("this kernel has %u areas of scratch, it takes at most %u\n",
+			offer->scratch, KHO_NEXT_MAX_SCRATCH);
+	if (!kho_next_knows_fdt(offer, next))
+		pr_warn("it is taken for Linux 7.3, which reads '%s', and this is no handover of that kind\n",
+			KHO_FDT_COMPATIBLE_BASELINE);
+}
+
+/* Why nothing is known of what it reads */
+static void kho_tell_silence(const struct kho_next *next)
+{
+	if (next->known == KHO_NEXT_BROKEN)
+		pr_warn("its note cannot be used, the image is damaged or of a later kind\n");
+	else if (next->known == KHO_NEXT_OPAQUE && !next->flaw)
+		pr_warn("it does not say what it can read and may have no KHO at all; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
 }
 
 /* Why a judgement was not KHO_NEXT_COMPATIBLE */
 static void kho_tell_reasons(const struct kho_offer *offer,
 			     const struct kho_next *next, bool in_use)
 {
+	kho_tell_silence(next);
+	kho_tell_takes_over(offer, next);
 	if (next->known == KHO_NEXT_BARE)
-		pr_warn("it was loaded without a handover\n");
-	else if (!next->kho_on)
-		pr_warn("it starts with KHO off\n");
-	else if (next->page_shift != PAGE_SHIFT)
-		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
-			next->page_shift, PAGE_SHIFT);
-	else if (next->known == KHO_NEXT_OPAQUE)
-		pr_warn("it does not say what it can read\n");
-	if (!kho_next_takes_over(next))
 		return;
 
 	for (unsigned int i = 0; i < offer->table->nr; i++) {
 		const struct kho_component *c = offer->table->components[i];
 
-		if (in_use && !kho_offer_users(offer, c))
+		if (c->best_effort || (in_use && !kho_offer_users(offer, c)))
 			continue;
 		if (!kho_next_may_read(offer, next, c))
 			kho_tell_component(offer, next, c);
@@ -454,29 +608,74 @@ static void kho_tell_reasons(const struct kho_offer *offer,
 }
 
 static int kho_refuse(const char *what, const struct kho_offer *offer,
-		      const struct kho_next *next)
+		      const struct kho_next *next, bool in_use)
 {
 	enum kho_check_mode mode = READ_ONCE(kho_check_mode);
-	int err = kho_judgement_error(mode, kho_judge_next(offer, next, true),
-				      offer->baseline);
+	int err = kho_judgement_error(mode, kho_judge_next(offer, next, in_use));
 
-	if (err) {
-		pr_err("%s refused by kho_check=%s, the next kernel could not take over what is preserved:\n",
-		       what, kho_check_mode_names[mode]);
-		kho_tell_reasons(offer, next, true);
-	}
+	if (!err)
+		return 0;
 
+	pr_err("%s refused by kho_check=%s, the next kernel could not take over what %s:\n",
+	       what, kho_check_mode_names[mode],
+	       in_use ? "is in use" : "this one can preserve");
+	kho_tell_reasons(offer, next, in_use);
+	pr_err("to give up what it cannot read: echo warn > /sys/kernel/kho/check\n");
 	return err;
+}
+
+/* Nothing is refused for what is best effort, but it is lost all the same */
+static void kho_warn_best_effort(const struct kho_offer *offer,
+				 const struct kho_next *next)
+{
+	bool lost = !kho_next_takes_over(offer, next) || !kho_next_speaks(next);
+
+	for (unsigned int i = 0; i < offer->table->nr; i++) {
+		const struct kho_component *c = offer->table->components[i];
+
+		if (!c->best_effort || !kho_offer_users(offer, c))
+			continue;
+		if (lost || !kho_next_may_read(offer, next, c))
+			kho_tell_component(offer, next, c);
+	}
 }
 
 static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
 		     bool in_use)
 {
-	if (kho_judge_next(offer, next, in_use) == KHO_NEXT_COMPATIBLE)
-		return;
+	if (kho_judge_next(offer, next, in_use) != KHO_NEXT_COMPATIBLE) {
+		pr_warn("the next kernel may be unable to take over from this one:\n");
+		kho_tell_reasons(offer, next, in_use);
+	}
+	kho_warn_best_effort(offer, next);
+}
 
-	pr_warn("the next kernel may be unable to take over from this one:\n");
-	kho_tell_reasons(offer, next, in_use);
+/*
+ * What is loaded is judged by all that can be preserved before it is started: a
+ * service manager preserves when all else has stopped, and a refusal then would
+ * come too late. Without live update nobody does.
+ */
+static int kho_check_loaded(const char *what, const struct kho_next *next)
+{
+	const struct kho_offer offer = kho_current_offer();
+	const bool in_use = !offer.liveupdate;
+	int err = kho_refuse(what, &offer, next, in_use);
+
+	if (!err)
+		kho_warn(&offer, next, in_use);
+	return err;
+}
+
+/**
+ * arch_kho_image_flaw - does the header of an image rule out that it reads KHO?
+ * @image: an image without a note, of a format that kexec_file_load() takes.
+ * @size: its size in bytes.
+ *
+ * Return: what is wrong, as the beginning of a sentence; %NULL: nothing.
+ */
+const char * __weak arch_kho_image_flaw(const void *image, size_t size)
+{
+	return NULL;
 }
 
 /**
@@ -496,32 +695,43 @@ u32 __weak arch_kho_image_page_shift(const void *image, size_t size)
  * @image: the image, with kernel and command line in memory. What is learned of
  *	it stays with it.
  *
- * What is not in use is judged, too, but only warned about: something may be
- * preserved before the image is started.
- *
  * Context: called by kexec_file_load() under its lock; may sleep.
  * Return: 0; -EPROTONOSUPPORT; -ENOMEM.
  */
 int kho_check_load(struct kimage *image)
 {
-	const struct kho_offer offer = kho_current_offer();
+	const void *file = image->kernel_buf;
+	const size_t size = image->kernel_buf_len;
 	struct kho_next *next = &image->kho.next;
+	const bool assumed = kho_take_assumed();
 	int err;
 
-	err = kho_describe_next(next, kho_find_note(image->kernel_buf,
-						    image->kernel_buf_len),
-				image->cmdline_buf);
+	err = kho_describe_next(next, kho_find_note(file, size), image->cmdline_buf);
 	if (err)
 		return err;
-	if (next->known == KHO_NEXT_OPAQUE)
-		next->page_shift = arch_kho_image_page_shift(image->kernel_buf,
-							     image->kernel_buf_len);
 
-	err = kho_refuse("load", &offer, next);
-	if (!err)
-		kho_warn(&offer, next, false);
+	if (next->known != KHO_NEXT_KNOWN) {
+		next->page_shift = arch_kho_image_page_shift(file, size);
+		next->flaw = arch_kho_image_flaw(file, size);
+	}
+	if (next->known == KHO_NEXT_OPAQUE && assumed)
+		kho_assume_stock(next, &kho_table);
 
-	return err;
+	return kho_check_loaded("load", next);
+}
+
+/**
+ * kho_check_bare - may an image be loaded that gets no handover?
+ *
+ * Context: called by kexec_load() under its lock, not for a crash kernel; may
+ * sleep.
+ * Return: 0 or -EPROTONOSUPPORT.
+ */
+int kho_check_bare(void)
+{
+	static const struct kho_next bare = { .known = KHO_NEXT_BARE };
+
+	return kho_is_enabled() ? kho_check_loaded("kexec_load()", &bare) : 0;
 }
 
 /**
@@ -539,8 +749,6 @@ void kho_set_next(const struct kimage *image)
 		kho_next_image = image;
 	}
 
-	if (image && image->kho.next.known == KHO_NEXT_BARE && kho_is_enabled())
-		pr_warn("loaded without a handover, it can take nothing over\n");
 	kho_sysfs_notify();
 }
 
@@ -559,7 +767,7 @@ int kho_check_next(void)
 
 	guard(mutex)(&kho_next_lock);
 
-	err = kho_refuse("reboot", &offer, &kho_next_image->kho.next);
+	err = kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
 	if (!err)
 		kho_warn(&offer, &kho_next_image->kho.next, true);
 
@@ -581,20 +789,20 @@ int kho_recheck_next(void)
 
 	guard(mutex)(&kho_next_lock);
 
-	return kho_refuse("reboot", &offer, &kho_next_image->kho.next);
+	return kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
 }
 
 /* For userspace */
 
 /**
  * kho_next_status - can the image that is loaded take over?
- *
- * Judges what is in use or, as long as nothing is, whatever could be.
+ * @in_use: leave out what nothing is preserved with now. Otherwise the judgement
+ *	is that of a load.
  *
  * Context: may sleep.
  * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
  */
-enum kho_next_status kho_next_status(void)
+enum kho_next_status kho_next_status(bool in_use)
 {
 	const struct kho_offer offer = kho_current_offer();
 
@@ -603,13 +811,14 @@ enum kho_next_status kho_next_status(void)
 	if (!kho_next_image || !kho_is_enabled())
 		return KHO_NEXT_NONE;
 
-	return kho_judge_next(&offer, &kho_next_image->kho.next, kho_in_use(&offer));
+	return kho_judge_next(&offer, &kho_next_image->kho.next,
+			      in_use || !offer.liveupdate);
 }
 
 /**
  * kho_next_entry - what the image that is loaded reads of a component
  * @name: name of the component.
- * @entry: where to copy what its note says.
+ * @entry: where to copy what its note says, or was assumed.
  *
  * Context: may sleep.
  * Return: %false if there is no image, no note, or nothing of that name in it.

@@ -21,22 +21,26 @@
 #include "kexec_handover_internal.h"
 #include "kho_components.h"
 
-/* Of next/status; NULL while booting */
-static struct kernfs_node *kho_status_node;
+/* Of next/status and next/potential; NULL while booting */
+static struct kernfs_node *kho_status_node, *kho_potential_node;
+
+static void kho_notify_node(struct kernfs_node *node)
+{
+	if (node)
+		sysfs_notify_dirent(node);
+}
 
 /**
- * kho_sysfs_notify - next/status may say something else now
+ * kho_sysfs_notify - next/status and next/potential may say something else now
  *
- * Wakes those who poll it.
+ * Wakes those who poll them.
  *
  * Context: any.
  */
 void kho_sysfs_notify(void)
 {
-	struct kernfs_node *node = READ_ONCE(kho_status_node);
-
-	if (node)
-		sysfs_notify_dirent(node);
+	kho_notify_node(READ_ONCE(kho_status_node));
+	kho_notify_node(READ_ONCE(kho_potential_node));
 }
 
 /* components/NAME/ */
@@ -147,8 +151,7 @@ static const struct attribute *const kho_memory_attrs[] = {
 
 /* next/ */
 
-static ssize_t next_status_show(struct kobject *kobj, struct kobj_attribute *attr,
-				char *buf)
+static ssize_t next_emit(char *buf, bool in_use)
 {
 	static const char *const names[] = {
 		[KHO_NEXT_NONE] = "none",
@@ -157,11 +160,44 @@ static ssize_t next_status_show(struct kobject *kobj, struct kobj_attribute *att
 		[KHO_NEXT_UNKNOWN] = "unknown",
 	};
 
-	return sysfs_emit(buf, "%s\n", names[kho_next_status()]);
+	return sysfs_emit(buf, "%s\n", names[kho_next_status(in_use)]);
+}
+
+static ssize_t next_status_show(struct kobject *kobj, struct kobj_attribute *attr,
+				char *buf)
+{
+	return next_emit(buf, true);
+}
+
+static ssize_t potential_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	return next_emit(buf, false);
+}
+
+static ssize_t assume_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kho_assumed_name());
+}
+
+static ssize_t assume_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	return kho_set_assumed(buf) ?: count;
 }
 
 static struct kobj_attribute next_status_attr =
 	__ATTR(status, 0444, next_status_show, NULL);
+static struct kobj_attribute potential_attr = __ATTR_RO(potential);
+static struct kobj_attribute assume_attr = __ATTR_RW(assume);
+
+static const struct attribute *const kho_next_attrs[] = {
+	&next_status_attr.attr,
+	&potential_attr.attr,
+	&assume_attr.attr,
+	NULL
+};
 
 static ssize_t next_entry_show(struct kobject *kobj, struct kobj_attribute *attr,
 			       char *buf)
@@ -206,13 +242,15 @@ static int __init kho_create_next(struct kobject *kho)
 	if (!dir)
 		return -ENOMEM;
 
-	err = sysfs_create_file(dir, &next_status_attr.attr);
+	err = sysfs_create_files(dir, kho_next_attrs);
 	for (int i = 0; !err && i < ARRAY_SIZE(kho_next_entry_attrs); i++)
 		err = sysfs_create_file(dir, &kho_next_entry_attrs[i].attr);
-	if (!err)
-		WRITE_ONCE(kho_status_node, sysfs_get_dirent(dir->sd, "status"));
+	if (err)
+		return err;
 
-	return err;
+	WRITE_ONCE(kho_status_node, sysfs_get_dirent(dir->sd, "status"));
+	WRITE_ONCE(kho_potential_node, sysfs_get_dirent(dir->sd, "potential"));
+	return 0;
 }
 
 /* Handing over works without it, so what could be made of it stays */

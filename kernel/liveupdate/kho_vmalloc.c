@@ -149,13 +149,17 @@ EXPORT_SYMBOL_GPL(kho_preserve_vmalloc);
  * kho_unpreserve_vmalloc - undo kho_preserve_vmalloc()
  * @preservation: the descriptor that kho_preserve_vmalloc() filled in.
  *
- * Frees the list of chunks. The area itself stays mapped and is its owner's.
+ * Frees the list of chunks. The area itself stays mapped and is its owner's. With
+ * a descriptor that is all zeroes there is nothing to undo.
  *
  * Context: may sleep.
  */
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation)
 {
 	struct kho_vmalloc_chunk *next, *chunk = KHOSER_LOAD_PTR(preservation->first);
+
+	if (!chunk)
+		return;
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);

@@ -40,6 +40,9 @@ enum kho_compat_status {
  * @min_version: the oldest that this kernel reads.
  * @baseline: the version that a handover of Linux 7.3, which does not state
  *	any, implies; 0 if it implies none.
+ * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
+ * @needs_liveupdate: the next kernel reads it only with liveupdate=on.
+ * @best_effort: no kernel is refused for what is lost of it.
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
@@ -52,6 +55,9 @@ struct kho_component {
 	u32 version;
 	u32 min_version;
 	u32 baseline;
+	const char *subtree;
+	bool needs_liveupdate;
+	bool best_effort;
 
 	u32 incoming;
 	enum kho_compat_status status;

@@ -18,43 +18,55 @@ extern const struct kho_image_note kho_image_note;
 /**
  * enum kho_next_known - what is known about the kernel in an image
  * @KHO_NEXT_BARE: the image was loaded without a handover.
+ * @KHO_NEXT_BROKEN: it has a note that cannot be used.
  * @KHO_NEXT_OPAQUE: it does not say what it can read.
+ * @KHO_NEXT_ASSUMED: it does not say, but root says that it is Linux 7.3.
  * @KHO_NEXT_KNOWN: its note has been read.
  */
 enum kho_next_known {
 	KHO_NEXT_BARE,
+	KHO_NEXT_BROKEN,
 	KHO_NEXT_OPAQUE,
+	KHO_NEXT_ASSUMED,
 	KHO_NEXT_KNOWN,
 };
 
 /**
  * struct kho_next - the kernel in an image, as far as a handover goes
  * @known: how much is known; nothing below if it is %KHO_NEXT_BARE.
- * @kho_on: it starts with KHO on, going by its note and its command line. By
- *	that alone, and unless that says otherwise, if it is %KHO_NEXT_OPAQUE.
+ * @kho_on: it starts with KHO on, going by its note and its command line; by
+ *	the command line alone if it has no note.
  * @liveupdate_on: it starts with live update on, likewise, but only if the command
  *	line says so.
+ * @less_memory: its command line takes memory away that this kernel has.
+ * @flaw: why it cannot be a kernel with KHO, going by its header alone.
  * @page_shift: log2 of the size of its pages; of ours if nothing is known of it.
  * @nr: number of @entries.
- * @entries: what it reads, from its note.
+ * @entries: what it reads, from its note or assumed.
  */
 struct kho_next {
 	enum kho_next_known known;
 	bool kho_on;
 	bool liveupdate_on;
+	bool less_memory;
+	const char *flaw;
 	u32 page_shift;
 	u32 nr;
 	struct kho_image_entry entries[KHO_IMAGE_NOTE_MAX_ENTRIES];
 };
 
 u32 arch_kho_image_page_shift(const void *image, size_t size);
+const char *arch_kho_image_flaw(const void *image, size_t size);
+bool arch_kho_takes_memory(const char *param, const char *val);
 
 #ifdef CONFIG_KEXEC_HANDOVER
 void kho_set_next(const struct kimage *image);
+int kho_check_bare(void);
 int kho_check_next(void);
 int kho_recheck_next(void);
 #else
 static inline void kho_set_next(const struct kimage *image) { }
+static inline int kho_check_bare(void) { return 0; }
 static inline int kho_check_next(void) { return 0; }
 #endif
 

@@ -72,6 +72,7 @@ static void own_note_is_valid(struct kunit *test)
 #define HEADER_SIZE	48
 #define ENTRY_SIZE	24
 #define NOWHERE		(-1L)
+#define BROKEN		(-2L)
 
 struct image_test {
 	char *image;	/* is put together here */
@@ -126,7 +127,7 @@ static struct kho_image_note *put_note(struct kunit *test, size_t at, u32 nr)
 	return note;
 }
 
-/* Where the note of the first @size bytes is found */
+/* Where the note of the first @size bytes is found, if there is a good one */
 static long found_in(struct kunit *test, size_t size)
 {
 	struct image_test *it = test->priv;
@@ -138,6 +139,8 @@ static long found_in(struct kunit *test, size_t size)
 	note = kho_find_note(start, size);
 	suppress_printk = false;
 
+	if (IS_ERR(note))
+		return BROKEN;
 	return note ? (void *)note - start : NOWHERE;
 }
 
@@ -185,18 +188,18 @@ static void several_differing(struct kunit *test)
 
 	note->entries[2].version++;
 	seal(note);
-	KUNIT_EXPECT_EQ(test, NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, BROKEN, found_in(test, IMAGE_SIZE));
 	note->entries[2].version--;
 
 	/* The sum makes up for it, and would not tell */
 	note->flags ^= KHO_IMAGE_NOTE_KHO_ON;
 	seal(note);
-	KUNIT_EXPECT_EQ(test, NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, BROKEN, found_in(test, IMAGE_SIZE));
 
 	put_note(test, 9 * 512, 2);
-	KUNIT_EXPECT_EQ(test, NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, BROKEN, found_in(test, IMAGE_SIZE));
 	put_note(test, 9 * 512, 4);
-	KUNIT_EXPECT_EQ(test, NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, BROKEN, found_in(test, IMAGE_SIZE));
 }
 
 static void at_the_very_end(struct kunit *test)
@@ -213,12 +216,13 @@ static void cut_off(struct kunit *test)
 
 	put_note(test, 4096, 3);
 	for (size_t rest = 0; rest < size; rest += sizeof(u32))
-		KUNIT_EXPECT_EQ_MSG(test, NOWHERE, found_in(test, 4096 + rest),
+		KUNIT_EXPECT_EQ_MSG(test, rest < sizeof_field(struct kho_image_note, magic) ?
+				    NOWHERE : BROKEN, found_in(test, 4096 + rest),
 				    "%zu bytes are left", rest);
 
 	/* A good one does not make up for it */
 	put_note(test, 512, 3);
-	KUNIT_EXPECT_EQ(test, NOWHERE, found_in(test, 4096 + size - sizeof(u32)));
+	KUNIT_EXPECT_EQ(test, BROKEN, found_in(test, 4096 + size - sizeof(u32)));
 	KUNIT_EXPECT_EQ(test, 512, found_in(test, 4096 + size));
 }
 
@@ -318,14 +322,14 @@ static void flawed(struct kunit *test)
 	/* All the words that it claims to have are there, and add up */
 	if (note->nr <= 33)
 		seal(note);
-	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : BROKEN, found_in(test, IMAGE_SIZE));
 
 	/* A good one before it does not help, nor does one after it */
 	memcpy(it->image + 4096, note, HEADER_SIZE + 33 * ENTRY_SIZE);
 	put_note(test, 1024, 3);
-	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : BROKEN, found_in(test, IMAGE_SIZE));
 	put_note(test, 8192, 3);
-	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : NOWHERE, found_in(test, IMAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, flaw->valid ? 1024 : BROKEN, found_in(test, IMAGE_SIZE));
 }
 
 static void wrong_sum(struct kunit *test)
@@ -336,7 +340,7 @@ static void wrong_sum(struct kunit *test)
 	/* Without the magic it is no note, and no flaw either */
 	for (size_t i = sizeof(note->magic); i < HEADER_SIZE + 3 * ENTRY_SIZE; i++) {
 		byte[i] ^= 0x10;
-		KUNIT_EXPECT_EQ_MSG(test, NOWHERE, found_in(test, IMAGE_SIZE),
+		KUNIT_EXPECT_EQ_MSG(test, BROKEN, found_in(test, IMAGE_SIZE),
 				    "byte %zu", i);
 		byte[i] ^= 0x10;
 	}
@@ -416,21 +420,149 @@ static void describes_note(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, next.page_shift, PAGE_SHIFT);
 	KUNIT_EXPECT_TRUE(test, next.kho_on);
 	KUNIT_EXPECT_TRUE(test, next.liveupdate_on);
+
+	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, ERR_PTR(-EBADMSG), "kho=on"));
+	KUNIT_EXPECT_EQ(test, next.known, KHO_NEXT_BROKEN);
+	KUNIT_EXPECT_EQ(test, next.nr, 0);
+	KUNIT_EXPECT_TRUE(test, next.kho_on);
 }
 
-/* All that is known of an image without a note, and it can be enough */
+/* What is left out is off, as it would be in that kernel */
 static void reads_command_line_without_note(struct kunit *test)
 {
 	struct kho_next next;
 
 	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, NULL));
 	KUNIT_EXPECT_EQ(test, next.known, KHO_NEXT_OPAQUE);
-	KUNIT_EXPECT_TRUE(test, next.kho_on);
+	KUNIT_EXPECT_FALSE(test, next.kho_on);
 	KUNIT_EXPECT_FALSE(test, next.liveupdate_on);
 
 	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, "liveupdate=on kho=0"));
 	KUNIT_EXPECT_FALSE(test, next.kho_on);
 	KUNIT_EXPECT_TRUE(test, next.liveupdate_on);
+}
+
+static void assumes_baseline(struct kunit *test)
+{
+	struct kho_component components[] = {
+		{ "radix", .version = 3, .min_version = 1, .baseline = 2 },
+		{ "novel", .version = 1, .min_version = 1 },
+		{ "luo", .version = 5, .min_version = 5, .baseline = 5 },
+	};
+	struct kho_component *list[] = { &components[0], &components[1], &components[2] };
+	const struct kho_component_table table = { list, ARRAY_SIZE(list) };
+	struct kho_next next;
+
+	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, "kho=on"));
+	kho_assume_stock(&next, &table);
+	KUNIT_EXPECT_EQ(test, next.known, KHO_NEXT_ASSUMED);
+	KUNIT_ASSERT_EQ(test, next.nr, 2);
+	KUNIT_EXPECT_STREQ(test, next.entries[0].name, "radix");
+	KUNIT_EXPECT_EQ(test, next.entries[0].min_version, 2);
+	KUNIT_EXPECT_EQ(test, next.entries[0].version, 2);
+	KUNIT_EXPECT_STREQ(test, next.entries[1].name, "luo");
+	KUNIT_EXPECT_EQ(test, next.entries[1].version, 5);
+}
+
+static const struct taken {
+	const char *text;
+	bool less, less_x86;	/* on every architecture, on x86 */
+} taken[] = {
+	{ "quiet", false, false },
+	{ "mem=16M", true, true },
+	{ "quiet mem=64K kho=on", true, true },
+	{ "mem=4096T", false, false },
+	{ "mem", false, false },
+	{ "mem=nopentium", true, false },	/* no amount is 0 on arm64 */
+	{ "memory=16M mem_sleep_default=deep", false, false },
+	{ "-- mem=16M", false, false },
+	{ "memmap=exactmap", false, true },
+	{ "memmap=16M", false, true },
+	{ "memmap=4096T", false, false },
+	{ "memmap=16M@16M", false, false },
+	{ "memmap=1M$16M", false, true },
+	{ "memmap=1M#16M", false, true },
+	{ "memmap=1M!16M", false, true },
+	{ "memmap=1M%16M-1+2", false, true },
+	{ "memmap=4K$512T", false, false },
+	{ "memmap=16M@16M,4K$512T", false, false },
+	{ "memmap=16M@16M,1M$16M", false, true },
+	{ "memmap=,", false, false },
+	{ "memmap=", false, false },
+};
+
+static void taken_name(const struct taken *taken, char *desc)
+{
+	strscpy(desc, taken->text, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(taken, taken, taken_name);
+
+static void takes_memory(struct kunit *test)
+{
+	const struct taken *row = test->param_value;
+	struct kho_next next;
+
+	suppress_printk = true;
+	KUNIT_ASSERT_EQ(test, 0, kho_describe_next(&next, NULL, row->text));
+	suppress_printk = false;
+	KUNIT_EXPECT_EQ(test, next.less_memory,
+			IS_ENABLED(CONFIG_X86) ? row->less_x86 : row->less);
+}
+
+/* A bzImage of one sector and its setup sectors, which are four */
+#define SETUP_SIZE	(5 * 512)
+
+static const struct header {
+	const char *version;
+	u16 protocol;
+	u32 info, types;
+	bool good;
+} headers[] = {
+	{ "7.3.4 (a@b) #1", 0x20f, 256, 10, true },
+	{ "7.3.4 (a@b) #1", 0x20f, 256, BIT(31) | 10, true },
+	{ "7.2.0-rc1", 0x20f, 256, 11, true },
+	{ "8.0", 0x20f, 508 - 12, 10, true },
+	{ "10.1.9", 0x210, 256, 10, true },
+	{ "", 0x20f, 256, 10, true },
+	{ "7.1.20", 0x20f, 256, 10, false },
+	{ "6.18.0-1-amd64", 0x20f, 256, 10, false },
+	{ "7.3.4 of old types", 0x20f, 256, 9, false },
+	{ "7.3.4 of old types with bit", 0x20f, 256, BIT(31) | 9, false },
+	{ "7.3.4 of an old protocol", 0x20e, 256, 10, false },
+	{ "7.3.4 without kernel_info", 0x20f, 0, 10, false },
+	{ "7.3.4 with kernel_info cut off", 0x20f, 509 - 12, 0, false },
+	{ "7.3.4 with kernel_info beyond", 0x20f, U32_MAX, 0, false },
+};
+
+static void header_name(const struct header *header, char *desc)
+{
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "%s, 0x%x", header->version,
+		 header->protocol);
+}
+
+KUNIT_ARRAY_PARAM(header, headers, header_name);
+
+static void reads_x86_header(struct kunit *test)
+{
+	const struct header *row = test->param_value;
+	struct image_test *it = test->priv;
+	char *image = it->image;
+
+	if (!IS_ENABLED(CONFIG_X86))
+		kunit_skip(test, "no bzImage is loaded here");
+
+	*(u16 *)&image[0x206] = row->protocol;
+	*(u16 *)&image[0x20e] = 0x100;
+	strscpy(&image[0x300], row->version, 64);
+	*(u32 *)&image[0x268] = row->info;
+	if (row->types)
+		*(u32 *)&image[SETUP_SIZE + row->info + 12] = row->types;
+	KUNIT_EXPECT_EQ(test, row->good, !arch_kho_image_flaw(image, SETUP_SIZE + 512));
+
+	/* Not one byte beyond the end is read */
+	for (size_t size = 0; size < SETUP_SIZE + 512; size += 4)
+		arch_kho_image_flaw(memcpy(it->end - size, image, size), size);
 }
 
 /* Judging */
@@ -466,6 +598,28 @@ static void is_opaque(struct kho_next *next)
 {
 	next->known = KHO_NEXT_OPAQUE;
 	next->nr = 0;
+}
+
+static void is_broken(struct kho_next *next)
+{
+	next->known = KHO_NEXT_BROKEN;
+	next->nr = 0;
+}
+
+static void is_assumed(struct kho_next *next)
+{
+	next->known = KHO_NEXT_ASSUMED;
+}
+
+static void has_a_flaw(struct kho_next *next)
+{
+	is_opaque(next);
+	next->flaw = "it is of another kind";
+}
+
+static void has_less_memory(struct kho_next *next)
+{
+	next->less_memory = true;
 }
 
 static void is_opaque_with_kho_off(struct kho_next *next)
@@ -516,6 +670,8 @@ static const struct judgement {
 	long users[NR_COMPONENTS];
 	u32 versions[NR_COMPONENTS];	/* 0: one that can be read */
 	bool no_sessions;	/* can be made here */
+	bool no_baseline;	/* kho-v4 is not listed */
+	unsigned int scratch;
 	enum kho_next_status in_use, overall;
 } judgements[] = {
 	{ "good, nothing in use", is_good, .in_use = C, .overall = C },
@@ -530,6 +686,19 @@ static const struct judgement {
 	{ "opaque, nothing in use", is_opaque, .in_use = C, .overall = U },
 	{ "opaque, subtree", is_opaque, 1, .in_use = U, .overall = U },
 	{ "opaque, session", is_opaque, 0, { 0, 1, 1, 0 }, .in_use = U, .overall = U },
+	{ "broken, session", is_broken, 0, { 0, 1, 1, 0 }, .in_use = U, .overall = U },
+	{ "assumed, session", is_assumed, 0, { 0, 1, 1, 0 }, .in_use = C, .overall = C },
+	{ "assumed, session, no kho-v4", is_assumed, 0, { 0, 1, 1, 0 },
+	  .no_baseline = true, .in_use = I, .overall = I },
+	{ "good, session, no kho-v4", is_good, 0, { 0, 1, 1, 0 },
+	  .no_baseline = true, .in_use = C, .overall = C },
+	{ "flaw, nothing in use", has_a_flaw, .in_use = C, .overall = I },
+	{ "flaw, session", has_a_flaw, 0, { 0, 1, 1, 0 }, .in_use = I, .overall = I },
+	{ "less memory, nothing in use", has_less_memory, .in_use = C, .overall = I },
+	{ "less memory, subtree", has_less_memory, 1, .in_use = I, .overall = I },
+	{ "scratch, nothing in use", is_good, .scratch = 128, .in_use = C, .overall = I },
+	{ "scratch, subtree", is_good, 1, .scratch = 128, .in_use = I, .overall = I },
+	{ "not too much scratch", is_good, 1, .scratch = 127, .in_use = C, .overall = C },
 	{ "opaque, KHO off, nothing in use", is_opaque_with_kho_off,
 	  .in_use = C, .overall = I },
 	{ "opaque, KHO off, subtree", is_opaque_with_kho_off, 1,
@@ -592,6 +761,8 @@ static void judges(struct kunit *test)
 		.table = &table,
 		.subtrees = row->subtrees,
 		.liveupdate = !row->no_sessions,
+		.baseline = !row->no_baseline,
+		.scratch = row->scratch,
 	};
 	struct kho_next *next = kunit_kmalloc(test, sizeof(*next), GFP_KERNEL);
 
@@ -601,12 +772,34 @@ static void judges(struct kunit *test)
 	for (int i = 0; i < NR_COMPONENTS; i++) {
 		components[i].name = names[i];
 		components[i].version = row->versions[i] ?: 4;
+		components[i].needs_liveupdate = i == LUO;
 		atomic_long_set(&components[i].users, row->users[i]);
 		list[i] = &components[i];
 	}
 
 	KUNIT_EXPECT_EQ(test, row->in_use, kho_judge_next(&offer, next, true));
 	KUNIT_EXPECT_EQ(test, row->overall, kho_judge_next(&offer, next, false));
+}
+
+/* A region that is lost refuses nothing, and hides nothing else */
+static void best_effort_is_left_out(struct kunit *test)
+{
+	struct kho_component components[] = {
+		{ "radix", .version = 4 },
+		{ "lost", .version = 4, .best_effort = true },
+		{ "memfd", .version = 6 },
+	};
+	struct kho_component *list[] = { &components[0], &components[1], &components[2] };
+	const struct kho_component_table table = { list, ARRAY_SIZE(list) };
+	struct kho_offer offer = { .table = &table };
+
+	kho_users_inc(&components[1]);
+	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[0]));
+	KUNIT_EXPECT_EQ(test, 1, kho_offer_users(&offer, &components[1]));
+	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, true));
+	KUNIT_EXPECT_EQ(test, I, kho_judge_next(&offer, &good, false));
+	components[2].version = 5;
+	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, false));
 }
 
 static void tree_is_used_by_all(struct kunit *test)
@@ -633,21 +826,14 @@ static const struct consequence {
 	const char *what;
 	enum kho_check_mode mode;
 	enum kho_next_status status;
-	bool baseline;
 	int error;
 } consequences[] = {
-	{ "enforce, compatible", KHO_CHECK_ENFORCE, C, false, 0 },
-	{ "enforce, incompatible", KHO_CHECK_ENFORCE, I, false, -EPROTONOSUPPORT },
-	{ "enforce, incompatible, kho-v4", KHO_CHECK_ENFORCE, I, true, -EPROTONOSUPPORT },
-	{ "enforce, unknown", KHO_CHECK_ENFORCE, U, false, -EPROTONOSUPPORT },
-	{ "enforce, unknown, kho-v4", KHO_CHECK_ENFORCE, U, true, 0 },
-	{ "strict, compatible", KHO_CHECK_STRICT, C, true, 0 },
-	{ "strict, incompatible", KHO_CHECK_STRICT, I, true, -EPROTONOSUPPORT },
-	{ "strict, unknown", KHO_CHECK_STRICT, U, false, -EPROTONOSUPPORT },
-	{ "strict, unknown, kho-v4", KHO_CHECK_STRICT, U, true, -EPROTONOSUPPORT },
-	{ "warn, compatible", KHO_CHECK_WARN, C, false, 0 },
-	{ "warn, incompatible", KHO_CHECK_WARN, I, false, 0 },
-	{ "warn, unknown", KHO_CHECK_WARN, U, false, 0 },
+	{ "enforce, compatible", KHO_CHECK_ENFORCE, C, 0 },
+	{ "enforce, incompatible", KHO_CHECK_ENFORCE, I, -EPROTONOSUPPORT },
+	{ "enforce, unknown", KHO_CHECK_ENFORCE, U, -EPROTONOSUPPORT },
+	{ "warn, compatible", KHO_CHECK_WARN, C, 0 },
+	{ "warn, incompatible", KHO_CHECK_WARN, I, 0 },
+	{ "warn, unknown", KHO_CHECK_WARN, U, 0 },
 };
 
 static void consequence_name(const struct consequence *consequence, char *desc)
@@ -662,7 +848,7 @@ static void refuses(struct kunit *test)
 	const struct consequence *row = test->param_value;
 
 	KUNIT_EXPECT_EQ(test, row->error,
-			kho_judgement_error(row->mode, row->status, row->baseline));
+			kho_judgement_error(row->mode, row->status));
 }
 
 static void modes_by_name(struct kunit *test)
@@ -671,15 +857,28 @@ static void modes_by_name(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, kho_set_check_mode("warn"));
 	KUNIT_EXPECT_STREQ(test, "warn", kho_check_mode_name());
-	KUNIT_EXPECT_EQ(test, 0, kho_set_check_mode("strict\n"));
-	KUNIT_EXPECT_STREQ(test, "strict", kho_check_mode_name());
 	KUNIT_EXPECT_EQ(test, -EINVAL, kho_set_check_mode(""));
-	KUNIT_EXPECT_EQ(test, -EINVAL, kho_set_check_mode("off"));
-	KUNIT_EXPECT_STREQ(test, "strict", kho_check_mode_name());
-	KUNIT_EXPECT_EQ(test, 0, kho_set_check_mode("enforce"));
+	KUNIT_EXPECT_EQ(test, -EINVAL, kho_set_check_mode("strict"));
+	KUNIT_EXPECT_STREQ(test, "warn", kho_check_mode_name());
+	KUNIT_EXPECT_EQ(test, 0, kho_set_check_mode("enforce\n"));
 	KUNIT_EXPECT_STREQ(test, "enforce", kho_check_mode_name());
 
 	kho_set_check_mode(before);
+}
+
+static void assumption_by_name(struct kunit *test)
+{
+	const char *before = kho_assumed_name();
+
+	KUNIT_EXPECT_EQ(test, 0, kho_set_assumed("7.3\n"));
+	KUNIT_EXPECT_STREQ(test, "7.3", kho_assumed_name());
+	KUNIT_EXPECT_EQ(test, -EINVAL, kho_set_assumed("7.2"));
+	KUNIT_EXPECT_EQ(test, -EINVAL, kho_set_assumed(""));
+	KUNIT_EXPECT_STREQ(test, "7.3", kho_assumed_name());
+	KUNIT_EXPECT_EQ(test, 0, kho_set_assumed("none"));
+	KUNIT_EXPECT_STREQ(test, "none", kho_assumed_name());
+
+	kho_set_assumed(before);
 }
 
 /* What is in use, by this kernel's own components */
@@ -766,10 +965,15 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE_PARAM(reads_command_line, cmdline_gen_params),
 	KUNIT_CASE(describes_note),
 	KUNIT_CASE(reads_command_line_without_note),
+	KUNIT_CASE(assumes_baseline),
+	KUNIT_CASE_PARAM(takes_memory, taken_gen_params),
+	KUNIT_CASE_PARAM(reads_x86_header, header_gen_params),
 	KUNIT_CASE_PARAM(judges, judgement_gen_params),
+	KUNIT_CASE(best_effort_is_left_out),
 	KUNIT_CASE(tree_is_used_by_all),
 	KUNIT_CASE_PARAM(refuses, consequence_gen_params),
 	KUNIT_CASE(modes_by_name),
+	KUNIT_CASE(assumption_by_name),
 	KUNIT_CASE(vmalloc_is_counted),
 	KUNIT_CASE(sets_with_blocks_are_counted),
 	KUNIT_CASE(subtrees_are_counted),

@@ -79,7 +79,7 @@ void fuzz_one(void)
 		mend_sums(image, size);
 
 	note = kho_find_note(image, size);
-	if (note && ((void *)note - image) % KHO_IMAGE_NOTE_ALIGN)
+	if (!IS_ERR_OR_NULL(note) && ((void *)note - image) % KHO_IMAGE_NOTE_ALIGN)
 		bug("note that is not aligned");
 	judge(note, cmdlines[(flags >> 1) % ARRAY_SIZE(cmdlines)]);
 	free(image);

@@ -164,6 +164,8 @@ void sim_warn(const char *file, int line, const char *condition);
 })
 #define WARN_ON_ONCE		WARN_ON
 #define WARN(condition, ...)	WARN_ON(condition)
+#undef WARN_ONCE
+#define WARN_ONCE		WARN
 
 #undef strscpy
 ssize_t sim_strscpy(char *to, const char *from, size_t size);
@@ -206,6 +208,8 @@ typedef unsigned long cycles_t;
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)
+#define atomic_long_dec_if_positive(v)					\
+	((v)->counter > 0 ? --(v)->counter : (v)->counter - 1)
 #define try_cmpxchg(ptr, old, new)					\
 ({									\
 	bool __same = *(ptr) == *(old);					\

@@ -4,6 +4,8 @@
 #include <linux/kho/abi/compat.h>
 #include <linux/kho/abi/memblock.h>
 
+#include <linux/kho/compat.h>
+
 #include "tap.h"
 
 #define MEMFD	1	/* tokens of the files of the session */
@@ -221,4 +223,16 @@ TEST(reserve_mem_cannot_be_read)
 	set_version("memblock", 2);
 	expect(0, 0);
 	CHECK(sim_logged("reserve_mem regions are made anew"));
+}
+
+TEST(users_do_not_underflow)
+{
+	struct kho_component c = { .name = "one" };
+
+	kho_users_inc(&c);
+	kho_users_dec(&c);
+	CHECK_EQ(0, sim_warnings());
+	kho_users_dec(&c);
+	CHECK_EQ(1, sim_warnings());
+	CHECK_EQ(0, atomic_long_read(&c.users));
 }

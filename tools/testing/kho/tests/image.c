@@ -29,7 +29,7 @@ TEST(note_is_found)
 	put_note(2);
 	CHECK(kho_find_note(image, sizeof(image)) == (void *)&image[2 * KHO_IMAGE_NOTE_ALIGN]);
 	put_note(0);
-	CHECK(kho_find_note(image, sizeof(image)));
+	CHECK(!IS_ERR_OR_NULL(kho_find_note(image, sizeof(image))));
 }
 
 TEST(notes_differ)
@@ -41,7 +41,7 @@ TEST(notes_differ)
 	other = put_note(3);
 	other->entries[0].version++;
 	other->sum--;
-	CHECK(!kho_find_note(image, sizeof(image)));
+	CHECK(IS_ERR(kho_find_note(image, sizeof(image))));
 	CHECK(sim_logged("differs from the one before it"));
 }
 
@@ -55,10 +55,10 @@ TEST(note_is_cut_off)
 	for (size_t len = 0; len < size; len++) {
 		u8 *copy = memcpy(malloc(len ?: 1), image, len);
 
-		CHECK(!kho_find_note(copy, len));
+		CHECK(IS_ERR_OR_NULL(kho_find_note(copy, len)));
 		free(copy);
 	}
-	CHECK(kho_find_note(image, size));
+	CHECK(!IS_ERR_OR_NULL(kho_find_note(image, size)));
 }
 
 TEST(every_bit_counts)
@@ -69,10 +69,10 @@ TEST(every_bit_counts)
 	put_note(0);
 	for (size_t bit = 0; bit < size * 8; bit++) {
 		image[bit / 8] ^= 1 << bit % 8;
-		CHECK(!kho_find_note(image, sizeof(image)));
+		CHECK(IS_ERR_OR_NULL(kho_find_note(image, sizeof(image))));
 		image[bit / 8] ^= 1 << bit % 8;
 	}
-	CHECK(kho_find_note(image, sizeof(image)));
+	CHECK(!IS_ERR_OR_NULL(kho_find_note(image, sizeof(image))));
 }
 
 TEST(no_memory_for_the_command_line)
@@ -84,4 +84,43 @@ TEST(no_memory_for_the_command_line)
 	sim_fail_allocation(0);
 	CHECK_EQ(0, kho_describe_next(&next, &kho_image_note, "quiet"));
 	CHECK_EQ(kho_image_note.nr, next.nr);
+}
+
+/* What was said of one image is not said of the next */
+TEST(nothing_is_assumed_twice)
+{
+	struct kimage stock = { .kernel_buf = image, .kernel_buf_len = sizeof(image) };
+
+	sim_boot_liveupdate(NULL);
+	clear_image();
+	stock.cmdline_buf = "kho=on liveupdate=on";
+	CHECK_EQ(-EPROTONOSUPPORT, kho_check_load(&stock));
+	CHECK(sim_logged("echo 7.3 > /sys/kernel/kho/next/assume"));
+	CHECK_EQ(0, kho_set_assumed("7.3"));
+	CHECK_EQ(0, kho_check_load(&stock));
+	CHECK_EQ(KHO_NEXT_ASSUMED, stock.kho.next.known);
+	CHECK_EQ(-EPROTONOSUPPORT, kho_check_load(&stock));
+
+	/* KHO is off by default */
+	stock.cmdline_buf = "liveupdate=on";
+	CHECK_EQ(0, kho_set_assumed("7.3"));
+	CHECK_EQ(-EPROTONOSUPPORT, kho_check_load(&stock));
+	CHECK(sim_logged("it needs kho=on"));
+}
+
+TEST(without_a_handover)
+{
+	sim_boot_liveupdate(NULL);
+	CHECK_EQ(-EPROTONOSUPPORT, kho_check_bare());
+	CHECK(sim_logged("load it by kexec_file_load()"));
+	CHECK_EQ(0, kho_set_check_mode("warn"));
+	CHECK_EQ(0, kho_check_bare());
+	CHECK_EQ(0, kho_set_check_mode("enforce"));
+}
+
+TEST(without_a_handover_or_live_update)
+{
+	sim_boot(NULL);
+	CHECK_EQ(0, kho_check_bare());
+	CHECK(!sim_logged("may be unable"));
 }

@@ -3,6 +3,7 @@
 
 #include <linux/kho/abi/vmalloc.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
 
 static struct kho_vmalloc_chunk *chunk_at(u64 phys)
@@ -265,4 +266,14 @@ TEST(chunk_is_taken_meanwhile)
 	CHECK(!kho_restore_vmalloc(&kv));
 	CHECK(sim_logged("is not a preserved page"));
 	CHECK_EQ(0, kho_preserved_order(first));
+}
+
+/* As a caller does that clears its descriptor and undoes everything on errors */
+TEST(nothing_is_unpreserved)
+{
+	long before = kho_component_users(&kho_vmalloc_component);
+	struct kho_vmalloc zeroed = {};
+
+	kho_unpreserve_vmalloc(&zeroed);
+	CHECK_EQ(before, kho_component_users(&kho_vmalloc_component));
 }

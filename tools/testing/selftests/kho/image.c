@@ -47,21 +47,39 @@ void set_kho_check(const char *mode)
 		     mode);
 }
 
+/* Resets the machine, as a kexec that starts it shows by ending the machine */
+#ifdef __x86_64__
+static const unsigned char reset[] = {
+	0x0f, 0x01, 0x1d, 0x00, 0x01, 0x00, 0x00,	/* lidt: an empty table */
+	0xcc,						/* int3 */
+};
+#else
+static const uint32_t reset[] = {
+	0x52800120, 0x72b08000,	/* w0 = 0x84000009, SYSTEM_RESET of PSCI */
+	0xd4000002,		/* hvc #0 */
+	0x14000000,		/* b . */
+};
+#endif
+
 /*
  * With the system call that knows of no handover. It takes segments as they
- * are, so one page of anything is an image.
+ * are, so one page of code is an image.
  */
 int load_bare(void)
 {
-	static char page[KIB(4)];
 	struct kexec_segment segment = {
-		.buf = page,
-		.bufsz = sizeof(page),
+		.buf = reset,
+		.bufsz = sizeof(reset),
 		.mem = (void *)MIB(64),
 		.memsz = getpagesize(),
 	};
+	unsigned long entry = MIB(64);
 
-	return syscall(SYS_kexec_load, MIB(64), 1UL, &segment, 0UL) ? -errno : 0;
+#ifdef __aarch64__
+	entry += MIB(1024);
+	segment.mem = (void *)entry;
+#endif
+	return syscall(SYS_kexec_load, entry, 1UL, &segment, 0UL) ? -errno : 0;
 }
 
 int load_crash(const char *name)

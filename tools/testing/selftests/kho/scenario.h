@@ -65,6 +65,7 @@ extern unsigned long load_flags;
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
 int try_kexec(void);
+void start_bare(void);
 void fail_kexec_allocations(void);
 
 /*
@@ -157,7 +158,7 @@ void check_intact(const struct memfile *file);
 
 /*
  * image.c: /sys/kernel/kho, and images that are loaded in other ways than
- * main.c does it. What is loaded without a handover cannot be started.
+ * main.c does it. What load_bare() loads resets the machine.
  */
 const char *kho_says(const char *file);
 bool check_kho(const char *file, const char *expected);
