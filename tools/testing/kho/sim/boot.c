@@ -137,7 +137,13 @@ int kexec_add_buffer(struct kexec_buf *kbuf)
 int sim_try_kexec(struct sim_handover *to)
 {
 	char cmdline[] = "kho=on liveupdate=on";
-	struct kimage image = { .type = KEXEC_TYPE_DEFAULT, .cmdline_buf = cmdline };
+	/* Of the image only the note matters; the next kernel is this one again */
+	struct kimage image = {
+		.type = KEXEC_TYPE_DEFAULT,
+		.kernel_buf = (void *)&kho_image_note,
+		.kernel_buf_len = struct_size(&kho_image_note, entries, kho_image_note.nr),
+		.cmdline_buf = cmdline,
+	};
 	struct kexec_buf kernel = {
 		.image = &image,
 		.buffer = (char[]){ "kernel" },
