@@ -15,8 +15,8 @@ selftests=$top/tools/testing/selftests/kho
 
 case $arch in
 arm64)	layers='kunit vm vm-64k base-selftests'
-	more_layers='damage vm-debug' ;;
-*)	layers='scripts tools static memblock userspace vm damage series'
+	more_layers='damage uefi vm-debug' ;;
+*)	layers='scripts tools static memblock userspace vm uefi damage series'
 	layers="$layers base-selftests kunit-debug checkers arm64"
 	more_layers='kunit vm-debug series-check' ;;
 esac
@@ -99,6 +99,8 @@ layer memblock memblock.tap memblock_simulator
 layer userspace userspace.tap userspace_tests
 layer kunit "kunit-$arch.tap" "$top/scripts/kunit.sh" "$arch"
 layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
+layer uefi "uefi-$arch.tap" "$selftests/run.py" --arch "$arch" --uefi \
+	--results "uefi-$arch"
 layer vm-64k "vm-64k-$arch.tap" "$selftests/run.py" --arch "$arch" --config 64k
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug

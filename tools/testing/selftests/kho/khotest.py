@@ -9,6 +9,7 @@ its kernels with scripts/kernel.sh and has build/ at its top.
 import functools
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -28,6 +29,9 @@ LIBC = {"x86_64": ("/usr/lib/x86_64-linux-gnu/libc.a", "libc6-dev",
         "arm64": ("/usr/lib/aarch64-linux-gnu/libc.a", "libc6-dev",
                   "/usr/aarch64-linux-gnu/lib/libc.a", "libc6-dev-arm64-cross")}
 MACHINE = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+# Firmware may interrupt where it likes.
+EFI_FLAGS = {"x86_64": ["-mno-red-zone"], "arm64": []}
 
 # The last two are for main.c, which finds the initramfs in sysfs and writes its
 # results to /dev/kmsg.
@@ -122,6 +126,33 @@ def kho_compat(arch):
     if done.returncode:
         sys.exit(f"kho: building kho-compat for {arch} failed")
     return output / "kho-compat"
+
+
+EFI_BOOT = {"x86_64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
+
+
+def efi_disk(machine, name, directory):
+    """A disk from which firmware starts efi/NAME.c, built around the kernel and
+    the command line of the machine, with its initrd beside it."""
+    disk = pathlib.Path(directory, "disk")
+    boot = disk / "EFI/BOOT"
+    boot.mkdir(parents=True)
+    base = f"{directory}/{name}"
+    pathlib.Path(f"{base}.options").write_bytes(
+        f"{machine.cmdline} initrd=initrd".encode("utf-16-le"))
+    shutil.copy(machine.initrd, disk / "initrd")
+    subprocess.run(
+        ["clang", f"--target={MACHINE[machine.arch]}-unknown-windows",
+         "-ffreestanding", "-fno-stack-protector", "-O2", "-Wall", "-Wextra",
+         "-Werror", "-std=gnu11", *EFI_FLAGS[machine.arch],
+         f'-DIMAGE="{machine.kernel}"', f'-DOPTIONS="{base}.options"', "-c",
+         "-o", f"{base}.o", str(HERE / f"efi/{name}.c")],
+        stdout=sys.stderr, check=True)
+    subprocess.run(
+        ["lld-link", "/subsystem:efi_application", "/entry:efi_main",
+         "/nodefaultlib", f"/out:{boot / EFI_BOOT[machine.arch]}", f"{base}.o"],
+        stdout=sys.stderr, check=True)
+    return str(disk)
 
 
 def cpio_record(number, name, mode, data=b"", device=(0, 0)):

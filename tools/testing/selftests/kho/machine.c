@@ -209,7 +209,7 @@ void check_leaks(void)
  * Free memory that can hold preserved pages. These are never in scratch areas,
  * which are CMA and of no use to the kernel when all else is taken.
  */
-static long free_outside_scratch_kib(void)
+long free_outside_scratch_kib(void)
 {
 	return meminfo_kib("MemFree") - meminfo_kib("CmaFree");
 }

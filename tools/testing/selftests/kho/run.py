@@ -10,6 +10,9 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        repeated
     kernels: ours      images on offer; the first one is booted first.
                        ours:EDIT,... is ours with another note, see edit_note.py
+    firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
+                       starts the first kernel by its EFI stub instead of QEMU;
+                       "uefi PROGRAM": efi/PROGRAM.c does
     log: REGEX         a line of trouble in the kernel log that is expected
     run: by hand       only when it is named
     config: debug      only with --config debug
@@ -100,6 +103,8 @@ class Scenario:
     kernels: list = dataclasses.field(default_factory=list)
     log: list = dataclasses.field(default_factory=list)
     by_hand: bool = False
+    uefi: bool = False
+    efi_program: str = ""
     config: str = ""
 
 
@@ -118,6 +123,9 @@ def read_scenario(path):
             scenario.log.append(value)
         elif (key, value) == ("config", "debug"):
             scenario.config = value
+        elif key == "firmware" and value.split()[0] == "uefi":
+            scenario.uefi = True
+            scenario.efi_program = value[len("uefi"):].strip()
         elif (key, value) == ("run", "by hand"):
             scenario.by_hand = True
         else:
@@ -126,7 +134,7 @@ def read_scenario(path):
     return scenario
 
 
-def find_scenarios(names, config):
+def find_scenarios(names, config, uefi):
     paths = (khotest.HERE / "scenarios").glob("*.c")
     known = {path.stem: read_scenario(path) for path in sorted(paths)}
     unknown = sorted(set(names) - set(known))
@@ -135,7 +143,7 @@ def find_scenarios(names, config):
                  + " ".join(known))
     return [known[name] for name in names] if names else \
         [scenario for scenario in known.values() if not scenario.by_hand
-         and scenario.config in ("", config)]
+         and scenario.uefi == uefi and scenario.config in ("", config)]
 
 
 def without_stock(scenarios):
@@ -225,6 +233,10 @@ class Runner:
 
     def prepare(self, scenarios):
         khotest.require_tools(self.arch)
+        if any(scenario.uefi for scenario in scenarios):
+            vm.require_firmware(self.arch)
+        if any(scenario.efi_program for scenario in scenarios):
+            vm.require_tools("clang", "clang", "lld-link", "lld")
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
         khotest.guest(self.arch)
@@ -262,13 +274,18 @@ class Runner:
 
     def machine(self, scenario, directory):
         images = {name: self.images[name] for name in scenario.kernels}
-        return khotest.machine(
+        machine = khotest.machine(
             self.arch, scenario.name, images, directory,
             str(self.logs / f"{scenario.name}.log"), seed=self.seed,
             cmdline=self.cmdline(scenario),
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.config.memory_for(scenario),
-            smp=scenario.smp, nodes=scenario.nodes, deadline=self.deadline)
+            smp=scenario.smp, nodes=scenario.nodes, uefi=scenario.uefi,
+            deadline=self.deadline)
+        if scenario.efi_program:
+            machine.disk = khotest.efi_disk(machine, scenario.efi_program,
+                                            directory)
+        return machine
 
     def run(self, scenario):
         """(passed, name, KTAP) for the results file; says how it went."""
@@ -318,6 +335,9 @@ def arguments():
                         "path of an image")
     parser.add_argument("--stock", default="stock", metavar="IMAGE",
                         help="a kernel of Linux 7.3 without this series")
+    parser.add_argument("--uefi", action="store_true",
+                        help="all scenarios that need UEFI firmware, instead "
+                        "of all others")
     parser.add_argument("--seed", type=int, default=random.getrandbits(62),
                         help="of the contents; the default is a random one")
     parser.add_argument("--deadline", type=int, default=600,
@@ -332,7 +352,7 @@ def arguments():
 
 def main():
     args = arguments()
-    scenarios = find_scenarios(args.scenarios, args.config)
+    scenarios = find_scenarios(args.scenarios, args.config, args.uefi)
     if khotest.IN_KERNEL and args.stock == "stock":
         scenarios, skipped = without_stock(scenarios)
         if skipped:

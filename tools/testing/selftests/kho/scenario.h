@@ -197,6 +197,11 @@ void interop_first(void);
 void interop_between(void);
 void interop_last(void);
 
+/* efi.c: what UEFI firmware and the EFI stub could break */
+void efi_first(void);
+void efi_between(void);
+void efi_last(void);
+
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);
 int kmsg_each(const char *text, void (*line)(const char *message));
@@ -204,6 +209,7 @@ int kmsg_warnings(const char *text);
 long scratch_set_aside(void);
 long meminfo_kib(const char *field);
 long free_kib(void);
+long free_outside_scratch_kib(void);
 int write_file(const char *path, const char *text);
 ssize_t read_file(const char *path, char *text, size_t room);
 void check_leaks(void);

@@ -28,6 +28,15 @@ QEMU = {
               ["-M", "virt", "-cpu", "max,pauth-impdef=on"]),
 }
 
+# UEFI firmware: code, variables as they are delivered, Debian package. What is
+# written to the variables goes when the machine does.
+FIRMWARE = {
+    "x86_64": ("/usr/share/OVMF/OVMF_CODE_4M.fd",
+               "/usr/share/OVMF/OVMF_VARS_4M.fd", "ovmf"),
+    "arm64": ("/usr/share/AAVMF/AAVMF_CODE.fd",
+              "/usr/share/AAVMF/AAVMF_VARS.fd", "qemu-efi-aarch64"),
+}
+
 # What every kernel needs to be told. The PC's timer check counts ticks in real
 # time, which an emulated processor on a busy host fails.
 PARAMETERS = {"x86_64": "console=ttyS0 no_timer_check panic=-1",
@@ -47,6 +56,8 @@ class Machine:
     nodes: int = 1
     deadline: int = 600
     icount: bool = False
+    uefi: bool = False
+    disk: str = ""      # a directory; UEFI boots from it, not from kernel
 
 
 @dataclasses.dataclass
@@ -69,6 +80,11 @@ def require_tools(*pairs):
                if not shutil.which(what) and not os.path.isfile(what)]
     if missing:
         sys.exit(f"vm: missing: {', '.join(missing)}")
+
+
+def require_firmware(arch):
+    code, variables, package = FIRMWARE[arch]
+    require_tools(code, package, variables, package)
 
 
 def accelerator():
@@ -102,15 +118,32 @@ def clock_options(machine):
     return ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
 
 
+def firmware_options(machine):
+    """UEFI starts the kernel by its EFI stub, or what is on the disk."""
+    if not machine.uefi:
+        return []
+    code, variables, _ = FIRMWARE[machine.arch]
+    flash = "if=pflash,format=raw"
+    return ["-drive", f"{flash},unit=0,readonly=on,file={code}",
+            "-drive", f"{flash},unit=1,snapshot=on,file={variables}"]
+
+
+def boot_options(machine):
+    if machine.disk:
+        drive = f"if=none,id=disk,format=raw,readonly=on,file=fat:{machine.disk}"
+        return ["-drive", drive, "-device", "virtio-blk-pci,drive=disk"]
+    return ["-kernel", machine.kernel, "-initrd", machine.initrd,
+            "-append", machine.cmdline]
+
+
 def command(machine):
     program, _, board = QEMU[machine.arch]
     return [program, *board, *clock_options(machine),
             "-m", machine.memory,
             "-smp", f"{machine.smp},sockets={machine.smp}",
-            *node_options(machine),
+            *node_options(machine), *firmware_options(machine),
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-serial", "stdio", "-kernel", machine.kernel,
-            "-initrd", machine.initrd, "-append", machine.cmdline]
+            "-serial", "stdio", *boot_options(machine)]
 
 
 def run(machine, on_line=lambda line: None):
