@@ -61,6 +61,7 @@ status=0
 "$source/tests/kho-compat.t.py" "$out/test/kho-compat" || status=$?
 "$source/tests/real-images.t.py" "$out/kho-compat" "$build/images" "$out/bare/kho-compat" ||
 	status=$?
+"$source/tests/kho-guest.t.py" || status=$?
 "$source/tests/fuzz.py" "$out/test/fuzz-image" "$out/fuzz" $fuzz_seconds ||
 	status=$?
 exit $status
