@@ -13,12 +13,15 @@ endif
 ifdef QUICK
 export QUICK
 endif
+ifdef ICOUNT
+export ICOUNT
+endif
 
 # The scripts run make themselves, which must not take over our variables.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 help:
-	@echo 'make demo        a live update in a virtual machine: preserve, kexec, verify'
+	@echo 'make demo        a guest that goes on while its host kexecs, in a virtual machine'
 	@echo 'make test        every test layer; the last line sums them up'
 	@echo 'make check       the static layer alone: checkpatch, W=1, sparse, kernel-doc'
 	@echo 'make kunit       the KUnit suites alone'
@@ -42,6 +45,7 @@ help:
 	@echo 'SECONDS=N       how long each reader is fuzzed'
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'SEEDS=N SEED=M  make damage: N kexecs, from number M on; else random'
+	@echo 'ICOUNT=1        make demo: the gap in instructions, too; slower'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
 base tree check demo test bench kho-compat series deb:

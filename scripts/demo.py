@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Show one live update: memfds in two LUO sessions go through a kexec.
+"""Show two live updates: of a host with a guest on it, see demoguest.py, and of
+memfds in two LUO sessions.
 
-Builds our kernel and the guest program if they are not up to date, boots a
-virtual machine, tells what happens as it happens, and ends with a table. The
-guest's side is tools/testing/selftests/kho/scenarios/demo.c. Exit status 0
-only if every file came through unchanged.
+Builds our kernel and the programs if they are not up to date, boots virtual
+machines, tells what happens as it happens, and ends each with a table. The
+machine's side of the second is tools/testing/selftests/kho/scenarios/demo.c.
+Exit status 0 only if the guest and every file came through unchanged.
 """
 import argparse
 import os
@@ -19,7 +20,9 @@ import time
 TOP = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tools/testing/selftests/kho"))
 
-import khotest  # noqa: E402  (needs the path above)
+import demoguest  # noqa: E402  (needs the path above)
+import guestroot  # noqa: E402
+import khotest  # noqa: E402
 import vm  # noqa: E402
 
 MEMORY = "1G"
@@ -183,21 +186,12 @@ def judge(story, ended, log):
     return faults + khotest.problems(log, [])
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Show one live update.")
-    parser.add_argument("--arch", choices=vm.QEMU,
-                        default=os.environ.get("ARCH", "x86_64"))
-    arch = parser.parse_args().arch
-    khotest.require_tools(arch)
-    print(f"demo: building what is not up to date ({arch})", flush=True)
-    image = khotest.kernel("ours", arch)
-    results = khotest.BUILD / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    log = str(results / f"demo-{arch}.log")
+def show_files(arch, image):
+    log = str(khotest.BUILD / f"results/demo-{arch}.log")
     with tempfile.TemporaryDirectory(prefix="kho-") as directory:
         guest = khotest.machine(arch, "demo", {"ours": image}, directory, log,
                                 seed=random.getrandbits(62), memory=MEMORY)
-        print(f"demo: starting a virtual machine, {arch}, {MEMORY} of memory, "
+        print(f"demo: memfds in two sessions, {arch}, {MEMORY} of memory, "
               f"QEMU with {vm.accelerator()}", flush=True)
         story = Story()
         ended = vm.run(guest, story.line)
@@ -208,9 +202,33 @@ def main():
         print(f"demo: {fault}")
     if held and not faults:
         print("demo: everything came through the kexec unchanged")
-        return 0
+        return True
     print(f"demo: FAILED, console log: {log}")
-    return 1
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Show two live updates.")
+    parser.add_argument("--arch", choices=vm.QEMU,
+                        default=os.environ.get("ARCH", "x86_64"))
+    parser.add_argument("--icount", action="store_true",
+                        help="count instructions, for the parts of the gap; "
+                        "slower, and the same each time")
+    options = parser.parse_args()
+    arch = options.arch
+    khotest.require_tools(arch)
+    if arch == "x86_64":
+        guestroot.require_tools()
+    print(f"demo: building what is not up to date ({arch})", flush=True)
+    image = khotest.kernel("ours", arch)
+    (khotest.BUILD / "results").mkdir(parents=True, exist_ok=True)
+    guest_held = True
+    if arch == "x86_64":
+        guest_held = demoguest.show(image, table, options.icount)
+        print()
+    else:
+        print("demo: the guest is shown on x86_64 only", flush=True)
+    return 0 if show_files(arch, image) and guest_held else 1
 
 
 if __name__ == "__main__":

@@ -5,4 +5,4 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 need python3 python3
-exec "$top/scripts/demo.py" --arch "${ARCH:-x86_64}"
+exec "$top/scripts/demo.py" --arch "${ARCH:-x86_64}" ${ICOUNT:+--icount}
