@@ -18,6 +18,9 @@ import khotest
 import vm
 
 MEMORY = "2G"
+
+# The test modules of the kernel would preserve and retrieve in the gap.
+CMDLINE = "initcall_blacklist=test_kho_init"
 STAMPED = re.compile(r"^# guest (\d+) (.*)$")
 PRINTK = re.compile(r"^\[ *(\d+\.\d+)\]")
 TICK = re.compile(r"^tick (\d+) clock (\d+) bad (\d+)$")
@@ -208,6 +211,7 @@ def run(image, log, tell, icount):
         machine = khotest.machine(
             "x86_64", "guest", {"ours": image}, directory, log, seed=0,
             memory=MEMORY, smp=1 if icount else 2, icount=icount,
+            cmdline=CMDLINE,
             files=guestroot.files(directory))
         return console, vm.run(machine, console.line)
 
