@@ -53,7 +53,7 @@ link_base_tree()
 	cmp -s "$build/base.source" "$build/stock/base.source" && return
 	rm -rf "$source"
 	mkdir -p "$source" "$kernels" "$build/kernels"
-	find "$build/base" -mindepth 1 -maxdepth 1 -printf '%f\n' |
+	find "$build/base/" -mindepth 1 -maxdepth 1 -printf '%f\n' |
 	while read -r entry; do
 		ln -s "../../base/$entry" "$source"
 	done
