@@ -13,7 +13,7 @@
  * they are given it knows how much a chunk and a block hold, for pieces that
  * just fit and pieces that do not.
  *
- * Takes the place of lib/test_kho.c of Linux 7.3:
+ * Takes the place of the file of this name in Linux 7.3:
  * Copyright (c) 2025 Microsoft Corporation.
  * Authors:
  *   Saurabh Sengar <ssengar@microsoft.com>

@@ -6,7 +6,7 @@
  * pages, vmalloc areas and named blobs before kexec and get them back after
  * it. The second group is called by architecture and memory setup.
  *
- * Takes the place of include/linux/kexec_handover.h of Linux 7.3.
+ * Takes the place of the file of this name in Linux 7.3.
  */
 #ifndef LINUX_KEXEC_HANDOVER_H
 #define LINUX_KEXEC_HANDOVER_H

@@ -11,7 +11,7 @@
  *
  * The layout is in linux/kho/abi/kexec_handover.h.
  *
- * Takes the place of kernel/liveupdate/kexec_handover.c of Linux 7.3:
+ * Takes the place of the file of this name in Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
  * Copyright (C) 2025 Microsoft Corporation, Mike Rapoport <rppt@kernel.org>
  * Copyright (C) 2025 Google LLC, Changyuan Lyu <changyuanl@google.com>

@@ -6,7 +6,7 @@
  * the FDT and subtrees of the previous kernel. Everything here is for looking
  * only; nothing in KHO depends on it, so failures are not reported.
  *
- * Takes the place of kernel/liveupdate/kexec_handover_debugfs.c of Linux 7.3:
+ * Takes the place of the file of this name in Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
  * Copyright (C) 2025 Microsoft Corporation, Mike Rapoport <rppt@kernel.org>
  * Copyright (C) 2025 Google LLC, Changyuan Lyu <changyuanl@google.com>

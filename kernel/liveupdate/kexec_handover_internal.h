@@ -4,7 +4,7 @@
  * file it stands in and who may call it; nothing includes this but
  * kernel/liveupdate and tests of it.
  *
- * Takes the place of kernel/liveupdate/kexec_handover_internal.h of Linux 7.3.
+ * Takes the place of the file of this name in Linux 7.3.
  */
 #ifndef _LINUX_KEXEC_HANDOVER_INTERNAL_H
 #define _LINUX_KEXEC_HANDOVER_INTERNAL_H

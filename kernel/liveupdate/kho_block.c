@@ -8,7 +8,7 @@
  *
  * The layout is in linux/kho/abi/block.h.
  *
- * Takes the place of kernel/liveupdate/kho_block.c of Linux 7.3:
+ * Takes the place of the file of this name in Linux 7.3:
  * Copyright (c) 2026, Google LLC.
  * Pasha Tatashin <pasha.tatashin@soleen.com>
  */

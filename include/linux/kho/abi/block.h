@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Takes the place of include/linux/kho/abi/block.h of Linux 7.3:
+ * Takes the place of the file of this name in Linux 7.3:
  * Copyright (c) 2026, Google LLC.
  * Pasha Tatashin <pasha.tatashin@soleen.com>
  */
