@@ -211,7 +211,15 @@ static phys_addr_t __init scratch_crash_size(phys_addr_t limit, int nid)
 
 static phys_addr_t __init scratch_initrd_start(void)
 {
-	return initrd_start ? __pa(initrd_start) : 0;
+	if (!IS_ENABLED(CONFIG_BLK_DEV_INITRD) || !initrd_start)
+		return 0;
+
+	return __pa(initrd_start);
+}
+
+static phys_addr_t __init scratch_initrd_len(void)
+{
+	return IS_ENABLED(CONFIG_BLK_DEV_INITRD) ? initrd_end - initrd_start : 0;
 }
 
 /* The next kernel gets an initrd as well, but only one, in a single segment */
@@ -219,7 +227,7 @@ static phys_addr_t __init scratch_initrd_size(phys_addr_t limit)
 {
 	phys_addr_t start = scratch_initrd_start();
 
-	return start && start < limit ? initrd_end - initrd_start : 0;
+	return start && start < limit ? scratch_initrd_len() : 0;
 }
 
 /*
@@ -237,7 +245,7 @@ static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 		used -= scratch_crash_size(limit, nid);
 	if (initrd)
 		used -= scratch_reserved(initrd,
-					 min(limit, initrd + initrd_end - initrd_start),
+					 min(limit, initrd + scratch_initrd_len()),
 					 nid);
 
 	return mult_frac(used, scratch_percent, 100);
