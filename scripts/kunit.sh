@@ -91,7 +91,7 @@ write_qemu_wrapper
 
 say "running the suites on $arch, console in $console"
 status=0
-kunit_kernel exec --timeout 600 --kernel_args kho=on \
+kunit_kernel exec --timeout 600 --kernel_args kho=on --kernel_args kho_scratch=100% \
 	--kernel_args log_buf_len=4M >"$logs/$name-run.log" 2>&1 || status=1
 mkdir -p "$build/results"
 kunit parse --raw_output "$console" >"$tap"
