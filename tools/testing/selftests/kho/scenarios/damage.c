@@ -430,6 +430,8 @@ static void first(void)
 static void again(void)
 {
 	verify(number_of_boot(boot_number() - 1));
+	/* Sessions that cannot be finished would refuse the next kexec */
+	set_kho_check("warn");
 	if (!last_boot())
 		prepare(number_of_boot(boot_number()));
 }
