@@ -791,8 +791,9 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 }
 
 /**
- * kho_restore_pages - get contiguous pages back
- * @phys: physical address of the first one.
+ * kho_restore_pages_batch - get one of many ranges of contiguous pages back
+ * @batch: as for kho_restore_folio_batch().
+ * @phys: physical address of the first page.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *
  * Context: as kho_preserved_order().
@@ -800,10 +801,10 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
  * if that is not what was preserved, or if any of it has been restored. Then
  * nothing of it reaches the page allocator.
  */
-struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
+				     phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
-	struct kho_restore_batch batch = {};
 	unsigned long pfn;
 
 	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
@@ -824,13 +825,30 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 		pfn += BIT(lower_32_bits(info));
 	}
 
-	kho_hand_out_pages(&batch, start, end);
-	kho_restore_batch_end(&batch);
+	kho_hand_out_pages(batch, start, end);
 	return pfn_to_page(start);
 
 refuse:
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages_batch);
+
+/**
+ * kho_restore_pages - get contiguous pages back
+ * @phys: physical address of the first one.
+ * @nr_pages: how many, as they were preserved by kho_preserve_pages().
+ *
+ * Context: as kho_preserved_order().
+ * Return: as kho_restore_pages_batch().
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	struct kho_restore_batch batch = {};
+	struct page *page = kho_restore_pages_batch(&batch, phys, nr_pages);
+
+	kho_restore_batch_end(&batch);
+	return page;
 }
 EXPORT_SYMBOL_GPL(kho_restore_pages);
 
