@@ -226,7 +226,7 @@ static const __le64 all_flags_mask[2] = { cpu_to_le64(0xfff0000000000000ULL) };
 
 static const struct golden_row memfd_2[] = {
 	VALUE(MEMFD_LUO_BASELINE_VERSION, 2),
-	STRING(MEMFD_LUO_FH_COMPATIBLE(MEMFD_LUO_VERSION), "memfd-v2"),
+	STRING(MEMFD_LUO_FH_COMPATIBLE(2), "memfd-v2"),
 	VALUE(MEMFD_LUO_FOLIO_DIRTY, 1),
 	VALUE(MEMFD_LUO_FOLIO_UPTODATE, 2),
 	VALUE(MEMFD_LUO_ALL_SEALS, 0x3f),
@@ -244,6 +244,44 @@ static const struct golden_row memfd_2[] = {
 	{}
 };
 
+static const struct golden_row memfd_3[] = {
+	STRING(MEMFD_LUO_FH_COMPATIBLE(3), "memfd-v3"),
+	VALUE(MEMFD_LUO_EXTENT_WRITTEN, 1),
+	VALUE(MEMFD_LUO_EXTENT_POISONED, 2),
+	VALUE(MEMFD_LUO_NAME_SIZE, 256),
+	SIZE(struct memfd_luo_v3_ser, 328),
+	MEMBER(0, 8, struct memfd_luo_v3_ser, pos),
+	MEMBER(8, 8, struct memfd_luo_v3_ser, size),
+	MEMBER(16, 4, struct memfd_luo_v3_ser, seals),
+	MEMBER(20, 4, struct memfd_luo_v3_ser, flags),
+	MEMBER(24, 4, struct memfd_luo_v3_ser, mode),
+	MEMBER(28, 4, struct memfd_luo_v3_ser, uid),
+	MEMBER(32, 4, struct memfd_luo_v3_ser, gid),
+	MEMBER(36, 4, struct memfd_luo_v3_ser, reserved),
+	MEMBER(40, 8, struct memfd_luo_v3_ser, nr_extents),
+	MEMBER(48, 8, struct memfd_luo_v3_ser, nr_pages),
+	MEMBER(56, 8, struct memfd_luo_v3_ser, nr_poisoned),
+	MEMBER(64, 8, struct memfd_luo_v3_ser, first),
+	MEMBER(72, 256, struct memfd_luo_v3_ser, name),
+	SIZE(struct memfd_luo_extent, 24),
+	MEMBER(0, 8, struct memfd_luo_extent, index),
+	MEMBER(8, 8, struct memfd_luo_extent, pfn),
+	MEMBER(16, 4, struct memfd_luo_extent, nr_pages),
+	MEMBER(20, 1, struct memfd_luo_extent, order),
+	MEMBER(21, 1, struct memfd_luo_extent, flags),
+	MEMBER(22, 2, struct memfd_luo_extent, reserved),
+	MEMBER(0, 8, struct memfd_luo_extents, next),
+	MEMBER(8, 8, struct memfd_luo_extents, nr),
+	{}
+};
+
+static const struct golden_row memfd_3_4k[] = {
+	VALUE(MEMFD_LUO_EXTENTS_IN_PIECE, 170),
+	SIZE(struct memfd_luo_extents, 4096),
+	MEMBER(16, 4080, struct memfd_luo_extents, extents),
+	{}
+};
+
 static const struct golden_set golden_sets[] = {
 	{ "core", CORE_VERSION, 5, 0, core_5 },
 	{ "kexec-metadata", KHO_KEXEC_METADATA_VERSION, 1, 0, metadata_1 },
@@ -257,6 +295,8 @@ static const struct golden_set golden_sets[] = {
 	{ "image-note", KHO_IMAGE_NOTE_VERSION, 1, 0, image_note_1 },
 	{ "luo", LUO_VERSION, 5, 0, luo_5 },
 	{ "memfd", MEMFD_LUO_VERSION, 2, 0, memfd_2 },
+	{ "memfd", MEMFD_LUO_VERSION, 3, 0, memfd_3 },
+	{ "memfd", MEMFD_LUO_VERSION, 3, SZ_4K, memfd_3_4k },
 };
 
 static bool have_golden(const char *name, u32 version)

@@ -176,7 +176,8 @@ void set_page_count(struct page *page, int count)
 	checked_page(page);
 	if (page->state == SIM_FREE)
 		sim_bug("free page taken", page - pages);
-	if (page->state == SIM_USED)
+	/* Its only user may make it the tail of a folio */
+	if (page->state == SIM_USED && (count || page->count != 1))
 		sim_bug("page in use taken", page - pages);
 	page->state = SIM_USED;
 	page->count = count;
@@ -240,6 +241,8 @@ static void page_free(struct page *page)
 	for (unsigned int i = 0; i < nr; i++) {
 		if (page[i].state != SIM_USED)
 			sim_bug("page freed that is not in use", page - pages + i);
+		if (page[i].pins)
+			sim_bug("page freed that is pinned", page - pages + i);
 		page[i] = (struct page) { .state = SIM_FREE };
 	}
 	poison(page, nr, true);
@@ -354,6 +357,11 @@ void sim_poison(struct page *page)
 {
 	SetPageHWPoison(page);
 	num_poisoned_pages.counter++;
+}
+
+unsigned long totalram_pages(void)
+{
+	return managed;
 }
 
 long si_mem_available(void)

@@ -71,6 +71,10 @@ long sim_managed_pages(void);
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
 
 struct file *sim_file(unsigned int nr, unsigned int order);
+void sim_file_add(struct file *file, u64 index, unsigned int order);
+void sim_file_allocate(struct file *file, u64 index);
+void sim_file_swap_out(struct file *file, u64 index, unsigned int value);
+struct folio *sim_file_entry(struct file *file, u64 index);
 void *sim_file_page(struct file *file, u64 index);
 void sim_replace_pinned(unsigned int index);
 phys_addr_t sim_replaced(void);
@@ -89,8 +93,10 @@ int sim_session_retrieve(const char *name);
 int sim_session_preserve_fd(int session, u64 token, int fd);
 int sim_session_retrieve_fd(int session, u64 token);
 int sim_session_finish(int session);
+extern unsigned int sim_memfd_version;	/* of the handler that is used */
 u64 sim_memfd_preserve(struct file *file);
 u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals);
+u64 sim_memfd_preserve_between(struct file *file, void (*between)(struct file *file));
 int sim_memfd_try_preserve(struct file *file, void (*between)(struct file *file));
 int sim_memfd_retrieve(u64 data, struct file **file);
 void sim_memfd_finish(u64 data);
