@@ -489,6 +489,8 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 #define zone_idx(zone)			((void)(zone), 0)
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
+struct zone;
+void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
 #define memalloc_mayfail_restore(flags)	((void)(flags))
 DEFINE_LOCK_GUARD_0(memalloc_mayfail, _T->flags = memalloc_mayfail_save(),

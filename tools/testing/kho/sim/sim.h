@@ -59,6 +59,7 @@ void sim_meanwhile(void (*other)(void));
 unsigned long sim_objects(void);
 unsigned long sim_pages(enum sim_page_state state);
 void sim_poison(struct page *page);
+void sim_keep_pages(unsigned long nr);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
