@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Makes build/linux: the base tree, with this repository's files laid over it, and
-# patches/*.patch applied to the base's files.
+# patches/fixes/*.patch and then patches/*.patch applied to the base's files.
 #
 # Everything that differs from the base is composed in build/stage first. Only
 # files that changed are then written to build/linux, with a new time, so that
@@ -72,7 +72,7 @@ compose_stage()
 			--exclude='*~' --exclude='.*.swp' \
 			--filter=':- .gitignore' "$top/$dir" "$stage/"
 	done
-	for file in "$top"/patches/*.patch; do
+	for file in "$top"/patches/fixes/*.patch "$top"/patches/*.patch; do
 		[ ! -e "$file" ] || apply_patch "$file"
 	done
 }
@@ -94,7 +94,7 @@ restore_path()
 
 list_removed()
 {
-	for file in "$top"/patches/*.patch; do
+	for file in "$top"/patches/fixes/*.patch "$top"/patches/*.patch; do
 		[ -e "$file" ] || continue
 		for path in $(patched_paths "$file"); do
 			[ -e "$stage/$path" ] || echo "$path"
