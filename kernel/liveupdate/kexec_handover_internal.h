@@ -18,7 +18,12 @@
 struct kexec_buf;
 struct kho_radix_node;
 struct kimage;
+struct page;
 struct resource;
+
+/* kho_place.c; for all that is preserved or leads to it */
+const char *kho_place_fault(unsigned long pfn, unsigned long end);
+struct page *kho_alloc_pages(gfp_t gfp, unsigned int order);
 
 /* kho_radix.c; for its own use and for tests that make allocations fail */
 struct kho_radix_node *kho_radix_alloc_node(void);
@@ -39,6 +44,8 @@ int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
 unsigned long kho_scratch_pages(void);
+bool kho_scratch_beside(unsigned long pfn, unsigned long end,
+			unsigned long *first, unsigned long *last);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);

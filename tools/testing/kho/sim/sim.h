@@ -60,6 +60,8 @@ unsigned long sim_objects(void);
 unsigned long sim_pages(enum sim_page_state state);
 void sim_poison(struct page *page);
 void sim_keep_pages(unsigned long nr);
+void sim_add_memory(phys_addr_t start, phys_addr_t end);
+void sim_add_device(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
