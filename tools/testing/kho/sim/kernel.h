@@ -192,6 +192,7 @@ struct seq_buf {
 
 void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
 int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
+void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args);
 #define seq_buf_str(s)		((s)->buf)
 
 /* There is no time, and one thread */
