@@ -139,6 +139,16 @@ static inline void kho_sysfs_add_component(struct kho_component *c) { }
 static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 #endif
 
+/* kho_frames.c; for the take-over, and for tests */
+int kho_frames_init(unsigned long end);
+int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
+int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
+unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
+unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
+void kho_frames_free(void);
+unsigned long kho_frames_pages(void);
+unsigned long kho_frames_steps(void);
+
 /* kho_takeover.c; for the core and scratch, and for tests */
 
 /* Ranges of one order, side by side: page frames from pfn up to end */
