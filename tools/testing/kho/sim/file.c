@@ -22,7 +22,10 @@ struct sim_file {
 	struct sim_folio folios[MAX_FOLIOS];
 	unsigned int nr;
 	unsigned int seals;
+	long accounted;		/* of @committed, in pages */
 };
+
+static long committed, commit_limit = LONG_MAX;
 
 static struct sim_file *of_file(struct file *file)
 {
@@ -34,16 +37,27 @@ static struct sim_file *of_inode(struct inode *inode)
 	return container_of(inode, struct sim_file, inode);
 }
 
+static struct file_system_type simfs = { .name = "simfs" };
+static struct super_block simfs_sb = { .s_type = &simfs };
+
+bool sim_memfds_are_shmem = true;
+int sim_file_error;
+
 struct file *memfd_alloc_file(const char *name, unsigned int flags)
 {
-	struct sim_file *f = kzalloc_obj(*f);
+	struct sim_file *f;
 
+	if (sim_file_error)
+		return ERR_PTR(sim_file_error);
+
+	f = kzalloc_obj(*f);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 
 	f->file.f_inode = &f->inode;
 	f->inode.i_mapping = &f->inode;
 	f->inode.host = &f->inode;
+	f->inode.i_sb = &simfs_sb;
 	f->inode.i_mode = 0777;
 	f->file.refs = 1;
 	if (flags & MFD_NOEXEC_SEAL) {
@@ -110,6 +124,7 @@ void fput(struct file *file)
 		file->f_op->release(file_inode(file), file);
 	for (unsigned int i = 0; i < f->nr; i++)
 		folio_put(f->folios[i].folio);
+	committed -= f->accounted;
 	kfree(f);
 }
 
@@ -133,13 +148,39 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 	folio->page.count++;
 	folio->index = index;
 	folio->mapping = mapping;
+	mapping->nrpages += folio_nr_pages(folio);
 	f->folios[f->nr++] = (struct sim_folio){ folio, index };
 	return 0;
 }
 
-void filemap_remove_folio(struct folio *folio)
+/* What files retrieved from now on may have in all */
+void sim_commit_at_most(long nr_pages)
 {
-	sim_bug("nothing fails that late", folio_pfn(folio));
+	committed = 0;
+	commit_limit = nr_pages;
+}
+
+long sim_committed(void)
+{
+	return committed;
+}
+
+int shmem_inode_acct_blocks(struct inode *inode, long nr)
+{
+	if (nr > commit_limit - committed)
+		return -ENOSPC;
+
+	committed += nr;
+	return 0;
+}
+
+void shmem_recalc_inode(struct inode *inode, long nr, long swapped)
+{
+	struct sim_file *f = of_inode(inode);
+	long freed = max(0L, f->accounted + nr - (long)inode->nrpages);
+
+	f->accounted += nr - freed;
+	committed -= freed;
 }
 
 static struct folio *replaced;

@@ -599,10 +599,20 @@ void vfree(const void *addr);
 
 typedef u64 pgoff_t;
 
+struct file_system_type {
+	const char *name;
+};
+
+struct super_block {
+	struct file_system_type *s_type;
+};
+
 struct inode {
 	loff_t i_size;
+	unsigned long nrpages;
 	unsigned int i_nlink, i_mode;
 	struct inode *i_mapping, *host;
+	struct super_block *i_sb;
 };
 
 struct file {
@@ -722,12 +732,12 @@ void *xa_erase(struct xarray *xa, unsigned long index);
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
-void filemap_remove_folio(struct folio *folio);
 
-#define shmem_file(file)		true
+extern bool sim_memfds_are_shmem;
+#define shmem_file(file)		sim_memfds_are_shmem
 #define shmem_freeze(inode, on)		do { } while (0)
-#define shmem_inode_acct_blocks(inode, nr) ((void)(inode), 0)
-#define shmem_recalc_inode(inode, nr, swapped) ((void)(inode), (void)(nr))
+int shmem_inode_acct_blocks(struct inode *inode, long nr);
+void shmem_recalc_inode(struct inode *inode, long nr, long swapped);
 #define unpin_folios(folios, nr)	do { } while (0)
 #define unpin_folio(folio)		do { } while (0)
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
@@ -744,7 +754,11 @@ void filemap_remove_folio(struct folio *folio);
 #define __folio_set_locked(folio)	do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
-#define mem_cgroup_charge(folio, mm, gfp) 0
+#define get_mem_cgroup_with_room(nr)	((void)(nr), NULL)
+#define mem_cgroup_charge_nearest(folio, gfp) do { } while (0)
+#define mem_cgroup_put(memcg)		((void)(memcg))
+#define set_active_memcg(memcg)		((void)(memcg), NULL)
+#define XA_CHUNK_SIZE			64
 #define fatal_signal_pending(task)	false
 #define current				NULL
 #define schedule_timeout_killable(time)	do { } while (0)

@@ -30,6 +30,7 @@ static LIST_HEAD(areas);
 static unsigned long nr_objects;
 static unsigned long cursor = PHYS_PFN(SZ_2M);
 static unsigned int fail_in;
+static bool fail_all;
 static long managed;
 static struct mem_section mem_sections[PHYS_PFN(SIM_END) / PAGES_PER_SECTION];
 
@@ -328,7 +329,7 @@ static bool allocation_fails(void)
 	meanwhile = NULL;
 	if (other)
 		other();
-	return fail_in && !--fail_in;
+	return fail_all || (fail_in && !--fail_in);
 }
 
 /* What somebody else does while the next allocation waits for memory */
@@ -341,6 +342,12 @@ void sim_meanwhile(void (*other)(void))
 void sim_fail_allocation(unsigned int nr)
 {
 	fail_in = nr;
+}
+
+/* There is no memory, however long one waits */
+void sim_fail_all_allocations(bool fail)
+{
+	fail_all = fail;
 }
 
 static bool pages_free(unsigned long pfn, unsigned long nr)
