@@ -24,6 +24,7 @@
 #include <linux/memfd.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
@@ -889,18 +890,18 @@ static struct folio *memfd_luo_join(struct page *page, unsigned int order)
 static int memfd_luo_insert(struct address_space *mapping, struct folio *folio,
 			    pgoff_t index, bool written)
 {
-	/*
-	 * The contents exist only once, and after the first have been taken over
-	 * there is no way back: wait for memory rather than lose them.
-	 */
-	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_NOFAIL;
+	gfp_t gfp = mapping_gfp_mask(mapping);
 	int err;
 
 	__folio_set_locked(folio);
 	__folio_set_swapbacked(folio);
+	mem_cgroup_charge_nearest(folio, gfp);
 
-	err = mem_cgroup_charge(folio, NULL, gfp) ?:
-	      shmem_add_to_page_cache(folio, mapping, index, NULL, gfp);
+	/*
+	 * The contents exist only once, and after the first have been taken over
+	 * there is no way back: wait for memory rather than lose them.
+	 */
+	err = shmem_add_to_page_cache(folio, mapping, index, NULL, gfp | __GFP_NOFAIL);
 	if (!err) {
 		if (written)
 			folio_mark_uptodate(folio);
@@ -1097,8 +1098,8 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_v3_ser *ser)
 	}
 
 	if (shmem_inode_acct_blocks(file_inode(file), ser->nr_pages + ser->nr_poisoned)) {
-		pr_err("failed to account for %llu pages\n",
-		       ser->nr_pages + ser->nr_poisoned);
+		pr_warn_ratelimited("memfd has %llu KiB, more than may be committed\n",
+				    ser->nr_pages << (PAGE_SHIFT - 10));
 		err = -ENOMEM;
 		goto put;
 	}
@@ -1110,16 +1111,12 @@ put:
 	return ERR_PTR(err);
 }
 
-static int memfd_luo_v3_retrieve(struct liveupdate_file_op_args *args)
+static int memfd_luo_retrieve_file(struct liveupdate_file_op_args *args,
+				   const struct memfd_luo_v3_ser *ser)
 {
-	struct memfd_luo_v3_ser *ser __free(kfree) =
-		memfd_luo_v3_read(args->serialized_data);
 	struct kho_restore_batch batch = {};
 	struct file *file;
 	int err;
-
-	if (IS_ERR(ser))
-		return PTR_ERR(no_free_ptr(ser));
 
 	file = memfd_luo_make_file(ser);
 	err = PTR_ERR_OR_ZERO(file);
@@ -1140,6 +1137,32 @@ static int memfd_luo_v3_retrieve(struct liveupdate_file_op_args *args)
 
 	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
 	kho_restore_batch_end(&batch);
+	return err;
+}
+
+/*
+ * The memory of the file exists, so a limit neither fails this nor kills anybody:
+ * folios and the nodes of the page cache are charged where they fit.
+ */
+static int memfd_luo_v3_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct memfd_luo_v3_ser *ser;
+	struct mem_cgroup *memcg, *old;
+	int err;
+
+	ser = memfd_luo_v3_read(args->serialized_data);
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+
+	guard(memalloc_mayfail)();
+	memcg = get_mem_cgroup_with_room(ser->nr_pages +
+					 ser->nr_pages / XA_CHUNK_SIZE + 1);
+	old = set_active_memcg(memcg);
+	err = memfd_luo_retrieve_file(args, ser);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	kfree(ser);
+
 	return err;
 }
 

@@ -19,7 +19,12 @@
 struct kexec_buf;
 struct kho_radix_node;
 struct kimage;
+struct page;
 struct resource;
+
+/* kho_place.c; for all that is preserved or leads to it */
+const char *kho_place_fault(unsigned long pfn, unsigned long end);
+struct page *kho_alloc_pages(gfp_t gfp, unsigned int order);
 
 /* kho_radix.c; for its own use and for tests that make allocations fail */
 struct kho_radix_node *kho_radix_alloc_node(void);
@@ -40,6 +45,8 @@ int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
 unsigned long kho_scratch_pages(void);
+bool kho_scratch_beside(unsigned long pfn, unsigned long end,
+			unsigned long *first, unsigned long *last);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
@@ -131,6 +138,16 @@ static inline void kho_sysfs_notify(void) { }
 static inline void kho_sysfs_add_component(struct kho_component *c) { }
 static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 #endif
+
+/* kho_frames.c; for the take-over, and for tests */
+int kho_frames_init(unsigned long end);
+int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
+int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
+unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
+unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
+void kho_frames_free(void);
+unsigned long kho_frames_pages(void);
+unsigned long kho_frames_steps(void);
 
 /* kho_takeover.c; for the core and scratch, and for tests */
 

@@ -66,21 +66,63 @@ static unsigned long kho_vmalloc_vm_flags(u16 flags)
 static struct kho_vmalloc_chunk *
 kho_vmalloc_add_chunk(struct kho_vmalloc_hdr *link)
 {
-	struct kho_vmalloc_chunk *chunk = (void *)get_zeroed_page(GFP_KERNEL);
+	struct page *page = kho_alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+	struct kho_vmalloc_chunk *chunk;
 	int err;
 
-	if (!chunk)
+	if (!page)
 		return ERR_PTR(-ENOMEM);
 
-	err = kho_preserve_pages(virt_to_page(chunk), 1);
+	err = kho_preserve_pages(page, 1);
 	if (err) {
-		free_page((unsigned long)chunk);
+		put_page(page);
 		return ERR_PTR(err);
 	}
 
+	chunk = page_address(page);
 	KHOSER_STORE_PTR(link->next, chunk);
 	return chunk;
 }
+
+static bool kho_vmalloc_placed(const void *ptr)
+{
+	struct vm_struct *vm = find_vm_area(ptr);
+
+	for (unsigned int i = 0; i < vm->nr_pages; i++) {
+		unsigned long pfn = page_to_pfn(vm->pages[i]);
+
+		if (kho_place_fault(pfn, pfn + 1))
+			return false;
+	}
+
+	return true;
+}
+
+/**
+ * kho_vcalloc - allocate an array that can be preserved
+ * @n: number of elements.
+ * @size: size of an element in bytes.
+ * @gfp: what vmalloc() takes.
+ *
+ * As __vcalloc(), but in memory that was there at boot if there is enough of it.
+ * That of vmalloc() will do on a host to which no memory is added.
+ *
+ * Context: may sleep.
+ * Return: the array, zeroed, to be freed by vfree(); %NULL if there is no memory.
+ */
+void *kho_vcalloc(size_t n, size_t size, gfp_t gfp)
+{
+	void *mem = __vcalloc(n, size, gfp);
+
+	if (!mem || kho_vmalloc_placed(mem))
+		return mem;
+
+	vfree(mem);
+	return __vmalloc_node(array_size(n, size), 1,
+			      gfp | __GFP_ZERO | __GFP_DMA32, NUMA_NO_NODE,
+			      __builtin_return_address(0));
+}
+EXPORT_SYMBOL_GPL(kho_vcalloc);
 
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area
@@ -94,7 +136,7 @@ kho_vmalloc_add_chunk(struct kho_vmalloc_hdr *link)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if @ptr is not a vmalloc area; -EOPNOTSUPP if the area is
- * not plain memory of the kernel; -ENOMEM.
+ * not plain memory of the kernel; as kho_preserve_pages().
  */
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 {

@@ -25,6 +25,8 @@ struct sim_file {
 	unsigned int seals;
 };
 
+static long committed, commit_limit = LONG_MAX;
+
 static struct sim_file *of_file(struct file *file)
 {
 	return container_of(file, struct sim_file, file);
@@ -35,10 +37,20 @@ static struct sim_file *of_inode(struct inode *inode)
 	return container_of(inode, struct sim_file, inode);
 }
 
+static struct file_system_type simfs = { .name = "simfs" };
+static struct super_block simfs_sb = { .s_type = &simfs };
+
+bool sim_memfds_are_shmem = true;
+int sim_file_error;
+
 struct file *memfd_alloc_file(const char *name, unsigned int flags)
 {
-	struct sim_file *f = kzalloc_obj(*f);
+	struct sim_file *f;
 
+	if (sim_file_error)
+		return ERR_PTR(sim_file_error);
+
+	f = kzalloc_obj(*f);
 	if (!f)
 		return ERR_PTR(-ENOMEM);
 
@@ -48,6 +60,7 @@ struct file *memfd_alloc_file(const char *name, unsigned int flags)
 	strscpy(f->dentry.name, name);
 	f->inode.i_mapping = &f->inode;
 	f->inode.host = &f->inode;
+	f->inode.i_sb = &simfs_sb;
 	f->inode.i_mode = 0777;
 	f->file.refs = 1;
 	if (flags & MFD_NOEXEC_SEAL) {
@@ -104,9 +117,10 @@ struct user_namespace init_user_ns;
 
 int shmem_inode_acct_blocks(struct inode *inode, long nr)
 {
-	if (nr > sim_managed_pages())
+	if (nr > commit_limit - committed)
 		return -ENOSPC;
 
+	committed += nr;
 	inode->blocks += nr;
 	return 0;
 }
@@ -121,7 +135,16 @@ void shmem_recalc_inode(struct inode *inode, long alloced, long swapped)
 	if (freed > 0) {
 		inode->alloced -= freed;
 		inode->blocks -= freed;
+		committed -= freed;
 	}
+}
+
+/* For pages that have just been added to a file, whatever the limit is */
+static void account(struct inode *inode, long nr)
+{
+	committed += nr;
+	inode->blocks += nr;
+	shmem_recalc_inode(inode, nr, 0);
 }
 
 void folio_lock(struct folio *folio)
@@ -251,9 +274,16 @@ void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, in
 	return NULL;
 }
 
-void filemap_remove_folio(struct folio *folio)
+/* What files retrieved from now on may have in all */
+void sim_commit_at_most(long nr_pages)
 {
-	sim_bug("nothing fails that late", folio_pfn(folio));
+	committed = 0;
+	commit_limit = nr_pages;
+}
+
+long sim_committed(void)
+{
+	return committed;
 }
 
 static struct folio *replaced;
@@ -314,8 +344,7 @@ static struct folio *add_zeroes(struct sim_file *f, u64 index, bool uptodate)
 	if (err)
 		sim_bug("page cannot be added to a file", index);
 	folio->page.uptodate = uptodate;
-	f->inode.blocks++;
-	shmem_recalc_inode(&f->inode, 1, 0);
+	account(&f->inode, 1);
 	return folio;
 }
 
@@ -327,6 +356,7 @@ static void read_from_swap(struct sim_file *f, struct sim_folio *slot)
 	f->inode.swapped--;
 	f->inode.alloced--;
 	f->inode.blocks--;
+	committed--;
 	f->nr--;
 	memmove(slot, slot + 1, (char *)&f->folios[f->nr] - (char *)slot);
 	*(unsigned int *)folio_address(add_zeroes(f, index, true)) = value;
@@ -470,8 +500,7 @@ void sim_file_add(struct file *file, u64 index, unsigned int order)
 	folio_put(folio);
 	if (err)
 		sim_bug("folio cannot be added to a file", index);
-	inode->blocks += 1 << order;
-	shmem_recalc_inode(inode, 1 << order, 0);
+	account(inode, 1 << order);
 	i_size_write(inode, max_t(loff_t, i_size_read(inode),
 				  PFN_PHYS(index + (1 << order))));
 }

@@ -412,6 +412,7 @@ struct page {
 	u64 __index;
 	struct inode *__mapping;
 	unsigned int pins;
+	bool device;		/* memory of a device */
 } __attribute__((aligned(64)));
 
 struct folio {
@@ -424,6 +425,8 @@ struct folio {
 		};
 	};
 };
+
+static_assert(offsetof(struct folio, mapping) == offsetof(struct page, __mapping));
 
 enum migratetype {
 	MIGRATE_MOVABLE,
@@ -457,11 +460,26 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define PageHWPoison(page)	((page)->poisoned)
 #define SetPageHWPoison(page)	((page)->poisoned = true)
 extern atomic_long_t num_poisoned_pages;
+#define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
 		if (pfn_to_online_page(pfn))
+
+/* Sections; those of boot, but for what a test adds */
+struct mem_section {
+	bool added;
+	bool device;		/* has pages of a device */
+};
+
+#define PAGES_PER_SECTION	PHYS_PFN(SZ_2M)
+#define SECTION_ALIGN_UP(pfn)	ALIGN(pfn, PAGES_PER_SECTION)
+#define SECTION_ALIGN_DOWN(pfn)	ALIGN_DOWN(pfn, PAGES_PER_SECTION)
+#define SUBSECTION_ALIGN_UP(pfn) ALIGN(pfn, PHYS_PFN(SZ_256K))
+#define early_section(section)	(!(section)->added)
+#define online_device_section(section) ((section)->device)
+struct mem_section *__pfn_to_section(unsigned long pfn);
 
 void set_page_count(struct page *page, int count);
 void prep_compound_page(struct page *page, unsigned int order);
@@ -472,6 +490,7 @@ void put_page(struct page *page);
 struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct folio *folio_alloc(gfp_t gfp, unsigned int order);
 unsigned long get_zeroed_page(gfp_t gfp);
+#define __free_pages(page, order) ((void)(order), put_page(page))
 void free_page(unsigned long virt);
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 
@@ -503,6 +522,8 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
 unsigned long totalram_pages(void);
+struct zone;
+void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
 #define memalloc_mayfail_restore(flags)	((void)(flags))
 DEFINE_LOCK_GUARD_0(memalloc_mayfail, _T->flags = memalloc_mayfail_save(),
@@ -589,8 +610,9 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
 void free_vm_area(struct vm_struct *area);
-void *vcalloc(size_t n, size_t size);
-#define __vcalloc(n, size, gfp)	vcalloc(n, size)
+#define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
+void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
+		     const void *caller);
 void vfree(const void *addr);
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
@@ -598,6 +620,14 @@ void vfree(const void *addr);
 /* Files in memory; an inode is its own mapping */
 
 typedef u64 pgoff_t;
+
+struct file_system_type {
+	const char *name;
+};
+
+struct super_block {
+	struct file_system_type *s_type;
+};
 
 typedef struct {
 	u32 val;
@@ -621,12 +651,13 @@ struct sim_xarray {
 
 struct inode {
 	loff_t i_size;
+	unsigned long nrpages;
 	unsigned int i_nlink, i_mode;
 	kuid_t i_uid;
 	kgid_t i_gid;
 	struct inode *i_mapping, *host;
+	struct super_block *i_sb;
 	struct sim_xarray i_pages;
-	unsigned long nrpages;
 	unsigned long blocks;		/* accounted, in pages */
 	long alloced, swapped;
 };
@@ -792,9 +823,9 @@ void *xa_erase(struct xarray *xa, unsigned long index);
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
-void filemap_remove_folio(struct folio *folio);
 
-#define shmem_file(file)		true
+extern bool sim_memfds_are_shmem;
+#define shmem_file(file)		sim_memfds_are_shmem
 #define shmem_freeze(inode, on)		do { } while (0)
 #define SHMEM_I(inode)			(inode)
 int shmem_inode_acct_blocks(struct inode *inode, long nr);
@@ -814,7 +845,11 @@ void folio_unlock(struct folio *folio);
 #define folio_add_lru(folio)		do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
-#define mem_cgroup_charge(folio, mm, gfp) 0
+#define get_mem_cgroup_with_room(nr)	((void)(nr), NULL)
+#define mem_cgroup_charge_nearest(folio, gfp) do { } while (0)
+#define mem_cgroup_put(memcg)		((void)(memcg))
+#define set_active_memcg(memcg)		((void)(memcg), NULL)
+#define XA_CHUNK_SIZE			64
 #define fatal_signal_pending(task)	false
 #define current				NULL
 #define schedule_timeout_killable(time)	do { } while (0)

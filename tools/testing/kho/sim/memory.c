@@ -30,7 +30,9 @@ static LIST_HEAD(areas);
 static unsigned long nr_objects;
 static unsigned long cursor = PHYS_PFN(SZ_2M);
 static unsigned int fail_in;
+static bool fail_all;
 static long managed;
+static struct mem_section mem_sections[PHYS_PFN(SIM_END) / PAGES_PER_SECTION];
 
 bool sim_allocator_up;
 
@@ -190,6 +192,27 @@ void prep_compound_page(struct page *page, unsigned int order)
 		page[i].back = i;
 }
 
+/* Sections */
+
+struct mem_section *__pfn_to_section(unsigned long pfn)
+{
+	return &mem_sections[pfn / PAGES_PER_SECTION];
+}
+
+/* Make memory, to which pages belong already, such as was not there at boot */
+void sim_add_memory(phys_addr_t start, phys_addr_t end)
+{
+	for (; start < end; start += PFN_PHYS(PAGES_PER_SECTION))
+		__pfn_to_section(PHYS_PFN(start))->added = true;
+}
+
+/* Make a page a device's, in a section that was there at boot */
+void sim_add_device(struct page *page)
+{
+	__pfn_to_section(page_to_pfn(page))->device = true;
+	page->device = true;
+}
+
 /* What the page allocator has is poisoned, everything else can be read */
 static void poison(struct page *page, unsigned long nr, bool free)
 {
@@ -309,7 +332,7 @@ static bool allocation_fails(void)
 	meanwhile = NULL;
 	if (other)
 		other();
-	return fail_in && !--fail_in;
+	return fail_all || (fail_in && !--fail_in);
 }
 
 /* What somebody else does while the next allocation waits for memory */
@@ -322,6 +345,12 @@ void sim_meanwhile(void (*other)(void))
 void sim_fail_allocation(unsigned int nr)
 {
 	fail_in = nr;
+}
+
+/* There is no memory, however long one waits */
+void sim_fail_all_allocations(bool fail)
+{
+	fail_all = fail;
 }
 
 static bool pages_free(unsigned long pfn, unsigned long nr)
@@ -364,13 +393,29 @@ unsigned long totalram_pages(void)
 	return managed;
 }
 
-long si_mem_available(void)
+/* Free pages in the lists of CPUs */
+static unsigned long pages_of_cpus;
+
+void sim_keep_pages(unsigned long nr)
 {
-	return sim_pages(SIM_FREE);
+	pages_of_cpus = nr;
 }
 
-/* Next fit; nothing here is movable, so none of it may lie in scratch */
-static struct page *find_free_pages(unsigned int order)
+void drain_all_pages(struct zone *zone)
+{
+	pages_of_cpus = 0;
+}
+
+long si_mem_available(void)
+{
+	return sim_pages(SIM_FREE) - pages_of_cpus;
+}
+
+/*
+ * Next fit; nothing here is movable, so none of it may lie in scratch. A zone that
+ * is asked for is all memory that was there at boot.
+ */
+static struct page *find_free_pages(gfp_t gfp, unsigned int order)
 {
 	unsigned long step = 1UL << order;
 
@@ -379,7 +424,8 @@ static struct page *find_free_pages(unsigned int order)
 			unsigned long pfn = ALIGN(max(cursor, PHYS_PFN(r->start)), step);
 
 			for (; PFN_PHYS(pfn + step) <= r->end; pfn += step) {
-				if (!pages_free(pfn, step))
+				if (!pages_free(pfn, step) ||
+				    (gfp & __GFP_DMA32 && __pfn_to_section(pfn)->added))
 					continue;
 				cursor = pfn + step;
 				return &pages[pfn];
@@ -398,7 +444,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (allocation_fails())
 		return NULL;
 
-	page = find_free_pages(order);
+	page = find_free_pages(gfp, order);
 	if (!page)
 		return NULL;
 
@@ -572,8 +618,8 @@ void sim_sync_areas(void)
 	}
 }
 
-/* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
-void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
+static void *vmalloc_blocks(unsigned int nr_pages, unsigned int order,
+			    unsigned long flags, gfp_t gfp)
 {
 	struct vm_struct *area;
 
@@ -583,7 +629,7 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 	area->pages = kmalloc_array(nr_pages, sizeof(*area->pages), GFP_KERNEL);
 	for (unsigned int i = 0; i < nr_pages; i++) {
 		struct page *page = i % (1U << order) ? area->pages[i - 1] + 1 :
-							alloc_pages(GFP_KERNEL, order);
+							alloc_pages(gfp, order);
 
 		if (!page)
 			sim_bug("not enough memory for vmalloc", nr_pages);
@@ -598,8 +644,15 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 	return area->addr;
 }
 
+/* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
+void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
+{
+	return vmalloc_blocks(nr_pages, order, flags, GFP_KERNEL);
+}
+
 /* Counts as one allocation, whatever it is made of */
-void *vcalloc(size_t n, size_t size)
+void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
+		     const void *caller)
 {
 	unsigned int fail_later;
 	void *mem;
@@ -609,7 +662,7 @@ void *vcalloc(size_t n, size_t size)
 
 	fail_later = fail_in;
 	fail_in = 0;
-	mem = sim_vmalloc(PFN_UP(n * size), 0, VM_ALLOC);
+	mem = vmalloc_blocks(PFN_UP(size), 0, VM_ALLOC, gfp);
 	fail_in = fail_later;
 	return mem;
 }

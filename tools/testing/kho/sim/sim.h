@@ -62,14 +62,20 @@ void sim_log_clear(void);
 unsigned int sim_warnings(void);
 
 void sim_fail_allocation(unsigned int nr);
+void sim_fail_all_allocations(bool fail);
 void sim_meanwhile(void (*other)(void));
 unsigned long sim_objects(void);
 unsigned long sim_pages(enum sim_page_state state);
 void sim_poison(struct page *page);
+void sim_keep_pages(unsigned long nr);
+void sim_add_memory(phys_addr_t start, phys_addr_t end);
+void sim_add_device(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
 
+extern bool sim_memfds_are_shmem;
+extern int sim_file_error;	/* of each new file, while it is not 0 */
 struct file *sim_file(unsigned int nr, unsigned int order);
 void sim_file_add(struct file *file, u64 index, unsigned int order);
 void sim_file_allocate(struct file *file, u64 index);
@@ -78,6 +84,8 @@ struct folio *sim_file_entry(struct file *file, u64 index);
 void *sim_file_page(struct file *file, u64 index);
 void sim_replace_pinned(unsigned int index);
 phys_addr_t sim_replaced(void);
+void sim_commit_at_most(long nr_pages);
+long sim_committed(void);
 struct file *sim_fd_file(unsigned int fd);
 int sim_open(struct file *file);
 void sim_close(unsigned int fd);
