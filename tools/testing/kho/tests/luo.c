@@ -452,6 +452,42 @@ TEST(handler_comes_late)
 	expect_work_goes_on();
 }
 
+/* The cause is named, and what may pass can be tried again */
+TEST(file_is_denied)
+{
+	static const int errors[] = { -EACCES, -EPERM, -ENFILE, -ENOMEM };
+	struct left left = previous();
+	int session;
+
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	for (unsigned int i = 0; i < ARRAY_SIZE(errors); i++) {
+		sim_file_error = errors[i];
+		CHECK_EQ(errors[i], sim_session_retrieve_fd(session, 1));
+	}
+	sim_file_error = -ENOSPC;
+	CHECK_EQ(-ENOMEM, sim_session_retrieve_fd(session, 1));
+	sim_file_error = 0;
+	sim_close(session);
+	expect_all();
+}
+
+TEST(no_handler_takes_a_file)
+{
+	int session, fd;
+
+	sim_boot_liveupdate(NULL);
+	sim_memfds_are_shmem = false;
+	session = sim_session_create("one");
+	fd = sim_open(sim_file(1, 0));
+	CHECK_EQ(-ENOENT, sim_session_preserve_fd(session, 3, fd));
+	CHECK(sim_logged("token 0x3: no handler can preserve a file of simfs"));
+	sim_memfds_are_shmem = true;
+	CHECK_EQ(0, sim_session_preserve_fd(session, 3, fd));
+	sim_close(fd);
+	sim_close(session);
+}
+
 TEST(handler_reads_other_versions)
 {
 	struct left left = previous();
