@@ -65,6 +65,7 @@ int kho_preserved_order(phys_addr_t phys);
 unsigned long kho_held_kib(void);
 void kho_hold_back(const char *what, int err);
 
+void *kho_vcalloc(size_t n, size_t size, gfp_t gfp);
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation);
 void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation);
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation);
@@ -167,6 +168,11 @@ static inline int kho_preserved_order(phys_addr_t phys)
 
 static inline unsigned long kho_held_kib(void) { return 0; }
 static inline void kho_hold_back(const char *what, int err) { }
+
+static inline void *kho_vcalloc(size_t n, size_t size, gfp_t gfp)
+{
+	return NULL;
+}
 
 static inline int kho_preserve_vmalloc(void *ptr,
 				       struct kho_vmalloc *preservation)

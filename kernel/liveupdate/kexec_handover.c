@@ -40,6 +40,7 @@
 #include <linux/memblock.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/mmzone.h>
 #include <linux/mutex.h>
 #include <linux/pgalloc_tag.h>
 #include <linux/sizes.h>
@@ -100,7 +101,14 @@ bool kho_is_enabled(void)
 }
 EXPORT_SYMBOL_GPL(kho_is_enabled);
 
-static const void *kho_in_fdt(void)
+/**
+ * kho_in_fdt - the FDT of the previous kernel
+ *
+ * It stays for as long as this kernel runs.
+ *
+ * Return: the FDT; %NULL without a handover, or if it is yet to be read.
+ */
+const void *kho_in_fdt(void)
 {
 	return kho_in.fdt_phys ? phys_to_virt(kho_in.fdt_phys) : NULL;
 }
@@ -136,10 +144,50 @@ static void kho_unpreserve_range(unsigned long pfn, unsigned int order)
 			    kho_radix_encode_key(PFN_PHYS(pfn), order));
 }
 
-static bool kho_hits_scratch(unsigned long pfn, unsigned long nr_pages)
+/*
+ * Page frames, up to end, of which it is known that the next kernel finds them.
+ * Only within one call, whose caller has pages there: sections come and go.
+ */
+struct kho_known {
+	unsigned long pfn;
+	unsigned long end;
+};
+
+/* Whole sections around a range, as far as there is no scratch in them */
+static noinline int kho_look_up_place(struct kho_known *known, unsigned long pfn,
+				      unsigned long end)
 {
-	return IS_ENABLED(CONFIG_KEXEC_HANDOVER_DEBUG) &&
-	       WARN_ON(kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(nr_pages)));
+	const char *fault = kho_place_fault(pfn, end);
+
+	*known = (struct kho_known) {
+		.pfn = SECTION_ALIGN_DOWN(pfn),
+		.end = SECTION_ALIGN_UP(end),
+	};
+	if (!fault && kho_scratch_beside(pfn, end, &known->pfn, &known->end)) {
+		/* A part of a section that is a device's is not known by that */
+		if (kho_place_fault(known->pfn, known->end))
+			known->end = known->pfn;
+		return 0;
+	}
+
+	known->end = known->pfn;
+	pr_warn_ratelimited("page frame 0x%lx %s and cannot be preserved\n", pfn,
+			    fault ?: "lies in scratch");
+	if (fault)
+		return -EADDRNOTAVAIL;
+
+	WARN_ON(IS_ENABLED(CONFIG_KEXEC_HANDOVER_DEBUG));
+	return -EINVAL;
+}
+
+/* Will the next kernel find these pages where they are? */
+static int kho_check_place(struct kho_known *known, unsigned long pfn,
+			   unsigned long nr_pages)
+{
+	if (pfn >= known->pfn && pfn + nr_pages <= known->end)
+		return 0;
+
+	return kho_look_up_place(known, pfn, pfn + nr_pages);
 }
 
 /**
@@ -228,21 +276,21 @@ EXPORT_SYMBOL_GPL(kho_preservable_pages);
 
 static int kho_preserve_batch(struct folio **folios, unsigned long nr)
 {
+	struct kho_known known = {};
 	unsigned long i;
 	int err = 0;
 
 	guard(mutex)(&kho_out.map.lock);
 
 	for (i = 0; i < nr; i++) {
-		if (kho_hits_scratch(folio_pfn(folios[i]),
-				     folio_nr_pages(folios[i])))
-			err = -EINVAL;
-		else if (kho_hits_poison(folio_pfn(folios[i]),
-					 folio_nr_pages(folios[i])))
+		unsigned long pfn = folio_pfn(folios[i]);
+		unsigned long nr_pages = folio_nr_pages(folios[i]);
+
+		err = kho_check_place(&known, pfn, nr_pages);
+		if (!err && kho_hits_poison(pfn, nr_pages))
 			err = -EHWPOISON;
-		else
-			err = kho_preserve_range(folio_pfn(folios[i]),
-						 folio_order(folios[i]));
+		if (!err)
+			err = kho_preserve_range(pfn, folio_order(folios[i]));
 		if (err)
 			break;
 	}
@@ -256,7 +304,7 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
 /**
  * kho_preserve_folios - preserve many folios, each with its order
  * @folios: the folios; none may lie in scratch, which is where movable
- *	allocations may come from.
+ *	allocations may come from, or in memory that was added after boot.
  * @nr: how many, any number.
  *
  * The caller keeps the folios and its references, and must not let them be
@@ -264,8 +312,10 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
  * back from kho_restore_folio() or kho_restore_folio_batch(), in any order.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM; -EHWPOISON if a page is poisoned; or -EINVAL if one lies in
- * scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on. Then none is preserved.
+ * Return: 0; -ENOMEM; -EHWPOISON if a page is poisoned; -EINVAL if one lies in
+ * scratch; -EADDRNOTAVAIL if the next kernel would not know the memory yet: it was
+ * added after boot, or is a device's. After an error none is preserved, and for
+ * all but -ENOMEM the log has the page frame.
  */
 int kho_preserve_folios(struct folio **folios, unsigned long nr)
 {
@@ -372,20 +422,21 @@ static void kho_unpreserve_pfns(unsigned long pfn, unsigned long end)
  * @nr_pages.
  *
  * Context: may sleep.
- * Return: 0; -ENOMEM with none of them preserved; -EHWPOISON if one is poisoned;
- * -EINVAL if one lies in scratch and CONFIG_KEXEC_HANDOVER_DEBUG is on.
+ * Return: as kho_preserve_folios().
  */
 int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {
 	unsigned long start = page_to_pfn(page), end = start + nr_pages;
+	struct kho_known known = {};
 	unsigned long pfn;
 	unsigned int order;
 	int err;
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_preserve_pages, page, nr_pages);
 
-	if (kho_hits_scratch(start, nr_pages))
-		return -EINVAL;
+	err = kho_check_place(&known, start, nr_pages);
+	if (err)
+		return err;
 	if (kho_hits_poison(start, nr_pages))
 		return -EHWPOISON;
 
@@ -438,6 +489,7 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 void *kho_alloc_preserve(size_t size)
 {
 	struct folio *folio;
+	struct page *page;
 	int err;
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_alloc_preserve, size);
@@ -447,10 +499,12 @@ void *kho_alloc_preserve(size_t size)
 	if (size > PAGE_SIZE << MAX_PAGE_ORDER)
 		return ERR_PTR(-E2BIG);
 
-	folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, get_order(size));
-	if (!folio)
+	page = kho_alloc_pages(GFP_KERNEL | __GFP_ZERO | __GFP_COMP,
+			       get_order(size));
+	if (!page)
 		return ERR_PTR(-ENOMEM);
 
+	folio = page_folio(page);
 	err = kho_preserve_folio(folio);
 	if (!err)
 		return folio_address(folio);
@@ -908,6 +962,18 @@ void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data)
 		look(kho_out.fdt, data);
 }
 
+/**
+ * kho_fdt_crowded - is there no room for what always has to fit?
+ * @fdt: the FDT for the next kernel, opened for a change.
+ *
+ * Return: %true if less than KHO_FDT_SPARE is left.
+ */
+bool kho_fdt_crowded(const void *fdt)
+{
+	return fdt_off_dt_strings(fdt) + fdt_size_dt_strings(fdt) + KHO_FDT_SPARE >
+	       fdt_totalsize(fdt);
+}
+
 struct kho_subtree {
 	const char *name;
 	void *blob;
@@ -927,7 +993,7 @@ static int kho_fdt_add_subtree(void *fdt, void *data)
 	err = fdt_setprop(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys, sizeof(phys)) ?:
 	      fdt_setprop(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &sub->size,
 			  sizeof(sub->size));
-	if (!err) {
+	if (!err && !kho_fdt_crowded(fdt)) {
 		kho_debugfs_add_out(sub->name, sub->blob, sub->size);
 		return 0;
 	}
@@ -1324,6 +1390,9 @@ static int __init kho_out_init(void)
 	/* Users preserve the nodes of trees of their own while they walk them */
 	lockdep_set_class(&kho_out.map.lock, &map_lock);
 
+	/* The map has a format from now on, whatever else is preserved */
+	kho_component_get(&kho_radix_component);
+
 	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(kho_out.fdt)) {
 		err = PTR_ERR(kho_out.fdt);
@@ -1346,6 +1415,7 @@ free_fdt:
 	kho_unpreserve_free(kho_out.fdt);
 destroy_map:
 	kho_out.fdt = NULL;
+	kho_component_put(&kho_radix_component);
 	kho_radix_destroy_tree(&kho_out.map);
 	return err;
 }

@@ -29,6 +29,7 @@
 #include <linux/kho/radix_tree.h>
 #include <linux/lockdep.h>
 #include <linux/memblock.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 
@@ -36,8 +37,10 @@
 
 struct kho_component kho_radix_component = {
 	.name = "radix",
-	.version = KHO_RADIX_VERSION,
 	.min_version = KHO_RADIX_MIN_VERSION,
+	.version = KHO_RADIX_VERSION,
+	.min_write = KHO_RADIX_MIN_WRITE_VERSION,
+	.write = KHO_RADIX_WRITE_VERSION,
 	.baseline = KHO_RADIX_BASELINE_VERSION,
 };
 
@@ -73,12 +76,16 @@ static unsigned long kho_radix_bit(unsigned long key)
 /* Trees are built before the page allocator is up, too */
 struct kho_radix_node __ref *kho_radix_alloc_node(void)
 {
+	struct page *page;
+
 	KUNIT_STATIC_STUB_REDIRECT(kho_radix_alloc_node);
 
 	if (!slab_is_available())
 		return memblock_alloc(PAGE_SIZE, PAGE_SIZE);
 
-	return (void *)get_zeroed_page(GFP_KERNEL);
+	/* The map of preserved memory is one of these trees */
+	page = kho_alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+	return page ? page_address(page) : NULL;
 }
 
 static void __ref kho_radix_free_node(struct kho_radix_node *node)

@@ -164,6 +164,30 @@ bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 	return false;
 }
 
+/*
+ * Is a range of page frames beside all areas? Cuts off what of *@first up to
+ * *@last, which the range lies in, is not.
+ */
+bool kho_scratch_beside(unsigned long pfn, unsigned long end,
+			unsigned long *first, unsigned long *last)
+{
+	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
+		unsigned long from = PHYS_PFN(kho_scratch[i].addr);
+		unsigned long to = from + PHYS_PFN(kho_scratch[i].size);
+
+		if (from == to)
+			continue;
+		if (to <= pfn)
+			*first = max(*first, to);
+		else if (from >= end)
+			*last = min(*last, from);
+		else
+			return false;
+	}
+
+	return true;
+}
+
 /* The size of all areas, in pages */
 unsigned long kho_scratch_pages(void)
 {

@@ -40,8 +40,10 @@
 
 struct kho_component kho_vmalloc_component = {
 	.name = "vmalloc",
-	.version = KHO_VMALLOC_VERSION,
 	.min_version = KHO_VMALLOC_MIN_VERSION,
+	.version = KHO_VMALLOC_VERSION,
+	.min_write = KHO_VMALLOC_MIN_WRITE_VERSION,
+	.write = KHO_VMALLOC_WRITE_VERSION,
 	.baseline = KHO_VMALLOC_BASELINE_VERSION,
 };
 
@@ -64,21 +66,63 @@ static unsigned long kho_vmalloc_vm_flags(u16 flags)
 static struct kho_vmalloc_chunk *
 kho_vmalloc_add_chunk(struct kho_vmalloc_hdr *link)
 {
-	struct kho_vmalloc_chunk *chunk = (void *)get_zeroed_page(GFP_KERNEL);
+	struct page *page = kho_alloc_pages(GFP_KERNEL | __GFP_ZERO, 0);
+	struct kho_vmalloc_chunk *chunk;
 	int err;
 
-	if (!chunk)
+	if (!page)
 		return ERR_PTR(-ENOMEM);
 
-	err = kho_preserve_pages(virt_to_page(chunk), 1);
+	err = kho_preserve_pages(page, 1);
 	if (err) {
-		free_page((unsigned long)chunk);
+		put_page(page);
 		return ERR_PTR(err);
 	}
 
+	chunk = page_address(page);
 	KHOSER_STORE_PTR(link->next, chunk);
 	return chunk;
 }
+
+static bool kho_vmalloc_placed(const void *ptr)
+{
+	struct vm_struct *vm = find_vm_area(ptr);
+
+	for (unsigned int i = 0; i < vm->nr_pages; i++) {
+		unsigned long pfn = page_to_pfn(vm->pages[i]);
+
+		if (kho_place_fault(pfn, pfn + 1))
+			return false;
+	}
+
+	return true;
+}
+
+/**
+ * kho_vcalloc - allocate an array that can be preserved
+ * @n: number of elements.
+ * @size: size of an element in bytes.
+ * @gfp: what vmalloc() takes.
+ *
+ * As __vcalloc(), but in memory that was there at boot if there is enough of it.
+ * That of vmalloc() will do on a host to which no memory is added.
+ *
+ * Context: may sleep.
+ * Return: the array, zeroed, to be freed by vfree(); %NULL if there is no memory.
+ */
+void *kho_vcalloc(size_t n, size_t size, gfp_t gfp)
+{
+	void *mem = __vcalloc(n, size, gfp);
+
+	if (!mem || kho_vmalloc_placed(mem))
+		return mem;
+
+	vfree(mem);
+	return __vmalloc_node(array_size(n, size), 1,
+			      gfp | __GFP_ZERO | __GFP_DMA32, NUMA_NO_NODE,
+			      __builtin_return_address(0));
+}
+EXPORT_SYMBOL_GPL(kho_vcalloc);
 
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area
@@ -92,7 +136,7 @@ kho_vmalloc_add_chunk(struct kho_vmalloc_hdr *link)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if @ptr is not a vmalloc area; -EOPNOTSUPP if the area is
- * not plain memory of the kernel; -ENOMEM.
+ * not plain memory of the kernel; as kho_preserve_pages().
  */
 int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 {
@@ -119,7 +163,7 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 		.flags = kho_vmalloc_flags(vm->flags),
 		.order = order,
 	};
-	kho_users_inc(&kho_vmalloc_component);
+	kho_component_get(&kho_vmalloc_component);
 
 	for (unsigned int i = 0; i < vm->nr_pages; i += 1U << order) {
 		if (used == ARRAY_SIZE(chunk->phys)) {
@@ -171,7 +215,7 @@ void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation)
 		kho_unpreserve_pages(virt_to_page(chunk), 1);
 		free_page((unsigned long)chunk);
 	}
-	kho_users_dec(&kho_vmalloc_component);
+	kho_component_put(&kho_vmalloc_component);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
 

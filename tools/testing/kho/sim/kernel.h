@@ -192,6 +192,7 @@ struct seq_buf {
 
 void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
 int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
+void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args);
 #define seq_buf_str(s)		((s)->buf)
 
 /* There is no time, and one thread */
@@ -400,6 +401,7 @@ struct page {
 	u8 order;		/* of a compound page, in the head */
 	bool reserved;
 	bool poisoned;
+	bool device;		/* memory of a device */
 	unsigned int back;	/* in a tail, how far it is from the head */
 	u64 __index;
 	struct inode *__mapping;
@@ -444,11 +446,26 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define PageHWPoison(page)	((page)->poisoned)
 #define SetPageHWPoison(page)	((page)->poisoned = true)
 extern atomic_long_t num_poisoned_pages;
+#define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
 		if (pfn_to_online_page(pfn))
+
+/* Sections; those of boot, but for what a test adds */
+struct mem_section {
+	bool added;
+	bool device;		/* has pages of a device */
+};
+
+#define PAGES_PER_SECTION	PHYS_PFN(SZ_2M)
+#define SECTION_ALIGN_UP(pfn)	ALIGN(pfn, PAGES_PER_SECTION)
+#define SECTION_ALIGN_DOWN(pfn)	ALIGN_DOWN(pfn, PAGES_PER_SECTION)
+#define SUBSECTION_ALIGN_UP(pfn) ALIGN(pfn, PHYS_PFN(SZ_256K))
+#define early_section(section)	(!(section)->added)
+#define online_device_section(section) ((section)->device)
+struct mem_section *__pfn_to_section(unsigned long pfn);
 
 void set_page_count(struct page *page, int count);
 void prep_compound_page(struct page *page, unsigned int order);
@@ -459,6 +476,7 @@ void put_page(struct page *page);
 struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct folio *folio_alloc(gfp_t gfp, unsigned int order);
 unsigned long get_zeroed_page(gfp_t gfp);
+#define __free_pages(page, order) ((void)(order), put_page(page))
 void free_page(unsigned long virt);
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 
@@ -489,6 +507,8 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 #define zone_idx(zone)			((void)(zone), 0)
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
+struct zone;
+void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
 #define memalloc_mayfail_restore(flags)	((void)(flags))
 DEFINE_LOCK_GUARD_0(memalloc_mayfail, _T->flags = memalloc_mayfail_save(),
@@ -568,8 +588,9 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
 void free_vm_area(struct vm_struct *area);
-void *vcalloc(size_t n, size_t size);
-#define __vcalloc(n, size, gfp)	vcalloc(n, size)
+#define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
+void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
+		     const void *caller);
 void vfree(const void *addr);
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
@@ -740,6 +761,7 @@ void shmem_recalc_inode(struct inode *inode, long nr, long swapped);
 #define XA_CHUNK_SIZE			64
 #define fatal_signal_pending(task)	false
 #define current				NULL
+#define schedule_timeout_killable(time)	do { } while (0)
 
 /* kexec */
 

@@ -32,6 +32,7 @@ static unsigned long cursor = PHYS_PFN(SZ_2M);
 static unsigned int fail_in;
 static bool fail_all;
 static long managed;
+static struct mem_section mem_sections[PHYS_PFN(SIM_END) / PAGES_PER_SECTION];
 
 bool sim_allocator_up;
 
@@ -188,6 +189,27 @@ void prep_compound_page(struct page *page, unsigned int order)
 	page->order = order;
 	for (unsigned int i = 1; i < 1U << order; i++)
 		page[i].back = i;
+}
+
+/* Sections */
+
+struct mem_section *__pfn_to_section(unsigned long pfn)
+{
+	return &mem_sections[pfn / PAGES_PER_SECTION];
+}
+
+/* Make memory, to which pages belong already, such as was not there at boot */
+void sim_add_memory(phys_addr_t start, phys_addr_t end)
+{
+	for (; start < end; start += PFN_PHYS(PAGES_PER_SECTION))
+		__pfn_to_section(PHYS_PFN(start))->added = true;
+}
+
+/* Make a page a device's, in a section that was there at boot */
+void sim_add_device(struct page *page)
+{
+	__pfn_to_section(page_to_pfn(page))->device = true;
+	page->device = true;
 }
 
 /* What the page allocator has is poisoned, everything else can be read */
@@ -363,13 +385,29 @@ void sim_poison(struct page *page)
 	num_poisoned_pages.counter++;
 }
 
-long si_mem_available(void)
+/* Free pages in the lists of CPUs */
+static unsigned long pages_of_cpus;
+
+void sim_keep_pages(unsigned long nr)
 {
-	return sim_pages(SIM_FREE);
+	pages_of_cpus = nr;
 }
 
-/* Next fit; nothing here is movable, so none of it may lie in scratch */
-static struct page *find_free_pages(unsigned int order)
+void drain_all_pages(struct zone *zone)
+{
+	pages_of_cpus = 0;
+}
+
+long si_mem_available(void)
+{
+	return sim_pages(SIM_FREE) - pages_of_cpus;
+}
+
+/*
+ * Next fit; nothing here is movable, so none of it may lie in scratch. A zone that
+ * is asked for is all memory that was there at boot.
+ */
+static struct page *find_free_pages(gfp_t gfp, unsigned int order)
 {
 	unsigned long step = 1UL << order;
 
@@ -378,7 +416,8 @@ static struct page *find_free_pages(unsigned int order)
 			unsigned long pfn = ALIGN(max(cursor, PHYS_PFN(r->start)), step);
 
 			for (; PFN_PHYS(pfn + step) <= r->end; pfn += step) {
-				if (!pages_free(pfn, step))
+				if (!pages_free(pfn, step) ||
+				    (gfp & __GFP_DMA32 && __pfn_to_section(pfn)->added))
 					continue;
 				cursor = pfn + step;
 				return &pages[pfn];
@@ -397,7 +436,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (allocation_fails())
 		return NULL;
 
-	page = find_free_pages(order);
+	page = find_free_pages(gfp, order);
 	if (!page)
 		return NULL;
 
@@ -571,8 +610,8 @@ void sim_sync_areas(void)
 	}
 }
 
-/* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
-void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
+static void *vmalloc_blocks(unsigned int nr_pages, unsigned int order,
+			    unsigned long flags, gfp_t gfp)
 {
 	struct vm_struct *area;
 
@@ -582,7 +621,7 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 	area->pages = kmalloc_array(nr_pages, sizeof(*area->pages), GFP_KERNEL);
 	for (unsigned int i = 0; i < nr_pages; i++) {
 		struct page *page = i % (1U << order) ? area->pages[i - 1] + 1 :
-							alloc_pages(GFP_KERNEL, order);
+							alloc_pages(gfp, order);
 
 		if (!page)
 			sim_bug("not enough memory for vmalloc", nr_pages);
@@ -597,8 +636,15 @@ void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags
 	return area->addr;
 }
 
+/* As vmalloc() would, in blocks of 2^@order pages, with the page's index in each */
+void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
+{
+	return vmalloc_blocks(nr_pages, order, flags, GFP_KERNEL);
+}
+
 /* Counts as one allocation, whatever it is made of */
-void *vcalloc(size_t n, size_t size)
+void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
+		     const void *caller)
 {
 	unsigned int fail_later;
 	void *mem;
@@ -608,7 +654,7 @@ void *vcalloc(size_t n, size_t size)
 
 	fail_later = fail_in;
 	fail_in = 0;
-	mem = sim_vmalloc(PFN_UP(n * size), 0, VM_ALLOC);
+	mem = vmalloc_blocks(PFN_UP(size), 0, VM_ALLOC, gfp);
 	fail_in = fail_later;
 	return mem;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the core carries from one kernel to the next. */
 
+#include <linux/kho/abi/vmalloc.h>
 #include <linux/kho/compat.h>
 
 #include "kexec_handover_internal.h"
@@ -181,6 +182,77 @@ TEST(memory_is_short)
 		CHECK_EQ(order, kho_preserved_order(phys[order]));
 		CHECK(kho_restore_folio(phys[order]));
 	}
+	CHECK_MACHINE();
+}
+
+/* What the next kernel would not find, or would use before it knew */
+TEST(preserve_only_what_stays)
+{
+	struct page *block, *last;
+	struct folio *folios[3];
+
+	sim_boot(NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(folios); i++)
+		folios[i] = folio_alloc(GFP_KERNEL, 2);
+	block = alloc_pages(GFP_KERNEL, 10);
+
+	folios[1] = pfn_folio(PHYS_PFN(kho_scratch[0].addr));
+	sim_log_clear();
+	CHECK_EQ(-EINVAL, kho_preserve_folios(folios, ARRAY_SIZE(folios)));
+	CHECK_EQ(-EINVAL, kho_preserve_folio(folios[1]));
+	last = &folios[1]->page + PHYS_PFN(kho_scratch[0].size) - 1;
+	CHECK_EQ(-EINVAL, kho_preserve_pages(last, 2));
+	CHECK(sim_logged("lies in scratch and cannot be preserved"));
+
+	folios[1] = page_folio(block);
+	sim_add_memory(page_to_phys(block) + SZ_2M, page_to_phys(block) + SZ_4M);
+	CHECK_EQ(-EADDRNOTAVAIL, kho_preserve_folios(folios, ARRAY_SIZE(folios)));
+	CHECK_EQ(-EADDRNOTAVAIL, kho_preserve_pages(block, 513));
+	CHECK(sim_logged("is in memory that was added after boot"));
+	CHECK_EQ(0, kho_preserve_pages(block, 511));
+	sim_add_device(block + 511);
+	CHECK_EQ(0, kho_preserve_pages(block + 500, 11));
+	CHECK_EQ(-EADDRNOTAVAIL, kho_preserve_pages(block + 511, 1));
+	CHECK(sim_logged("is memory of a device"));
+	kho_unpreserve_pages(block, 511);
+	kho_unpreserve_pages(block + 500, 11);
+	CHECK_EQ(0, kho_preserve_folio(folios[0]));
+
+	sim_reboot();
+	CHECK_MACHINE();
+}
+
+/* What leads to preserved memory is not in memory that was added */
+TEST(allocate_what_stays)
+{
+	const struct sim_range *node1 = &sim_memory[2];
+	struct page *taken;
+	phys_addr_t phys;
+	u64 *area, *blob;
+	struct kho_vmalloc *kv;
+
+	sim_boot(NULL);
+	sim_add_memory(node1->start, node1->end);
+	taken = alloc_page(GFP_KERNEL);
+	while (page_to_phys(taken) < node1->start) {
+		put_page(taken);
+		taken = alloc_page(GFP_KERNEL);
+	}
+
+	blob = kho_alloc_preserve(PAGE_SIZE);
+	phys = virt_to_phys(blob);
+	kv = (void *)blob;
+	CHECK(phys < node1->start);
+	area = kho_vcalloc(1000, sizeof(*area), GFP_KERNEL);
+	area[999] = 999;
+	CHECK_EQ(-EADDRNOTAVAIL, kho_preserve_pages(taken, 1));
+	CHECK_EQ(0, kho_preserve_vmalloc(area, kv));
+	CHECK_EQ(0, kho_add_subtree("kv", kv, sizeof(*kv)));
+
+	sim_reboot();
+	area = kho_restore_vmalloc(phys_to_virt(phys));
+	CHECK(area && area[999] == 999);
+	vfree(area);
 	CHECK_MACHINE();
 }
 

@@ -146,6 +146,22 @@ int memfile_create_torn(const struct memfile *file, int *other)
 	return fd;
 }
 
+/* The page frame of a page of a file, which is not mapped afterwards */
+unsigned long memfile_pfn(int fd, size_t offset)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	const long page = getpagesize();
+	char *map = mmap(NULL, page, PROT_READ, MAP_SHARED | MAP_POPULATE, fd,
+			 offset);
+	__u64 entry = 0;
+
+	require(map != MAP_FAILED && pagemap >= 0, "map a page of a file");
+	pread(pagemap, &entry, sizeof(entry), (uintptr_t)map / page * sizeof(entry));
+	close(pagemap);
+	munmap(map, page);
+	return entry & ((1ULL << 55) - 1);
+}
+
 static const void *map_for_reading(int fd, size_t size)
 {
 	return mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);

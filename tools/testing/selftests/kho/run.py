@@ -6,6 +6,8 @@ A scenario is a file under scenarios/. What its machine needs stands in the
 comment at the top of it, as lines " * needs KEY: VALUE":
 
     memory: 512M       smp: 2       nodes: 1    (NUMA nodes)
+    hotplug: 256M      so much more in a module that firmware reports after boot;
+                       only x86_64, skipped elsewhere
     cmdline: ...       added to the kernel command line of every boot; may be
                        repeated
     kernels: ours      images on offer; the first one is booted first.
@@ -99,6 +101,7 @@ class Scenario:
     memory: str = "512M"
     smp: int = 2
     nodes: int = 1
+    hotplug: str = ""
     cmdline: str = ""
     kernels: list = dataclasses.field(default_factory=list)
     log: list = dataclasses.field(default_factory=list)
@@ -111,8 +114,8 @@ class Scenario:
 def read_scenario(path):
     scenario = Scenario(path.stem)
     for key, value in NEEDS.findall(path.read_text(encoding="utf-8")):
-        if key == "memory":
-            scenario.memory = value
+        if key in ("memory", "hotplug"):
+            setattr(scenario, key, value)
         elif key == "cmdline":
             scenario.cmdline = f"{scenario.cmdline} {value}".strip()
         elif key in ("smp", "nodes"):
@@ -150,6 +153,11 @@ def without_stock(scenarios):
     """Those that need no stock kernel, and the names of the others."""
     wanted = [s for s in scenarios if "stock" not in s.kernels]
     return wanted, [s.name for s in scenarios if s not in wanted]
+
+
+def for_arch(scenarios, arch):
+    """All but those whose machine there is not on this architecture."""
+    return [s for s in scenarios if arch == "x86_64" or not s.hotplug]
 
 
 class Boots:
@@ -280,8 +288,8 @@ class Runner:
             cmdline=self.cmdline(scenario),
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.config.memory_for(scenario),
-            smp=scenario.smp, nodes=scenario.nodes, uefi=scenario.uefi,
-            deadline=self.deadline)
+            smp=scenario.smp, nodes=scenario.nodes, hotplug=scenario.hotplug,
+            uefi=scenario.uefi, deadline=self.deadline)
         if scenario.efi_program:
             machine.disk = khotest.efi_disk(machine, scenario.efi_program,
                                             directory)
@@ -352,7 +360,8 @@ def arguments():
 
 def main():
     args = arguments()
-    scenarios = find_scenarios(args.scenarios, args.config, args.uefi)
+    scenarios = for_arch(find_scenarios(args.scenarios, args.config, args.uefi),
+                         args.arch)
     if khotest.IN_KERNEL and args.stock == "stock":
         scenarios, skipped = without_stock(scenarios)
         if skipped:

@@ -129,6 +129,7 @@ void memfile_verify(const struct memfile *file, int fd);
 bool memfile_same(const struct memfile *file, int fd);
 void memfile_change(int fd, size_t offset, size_t size);
 __u64 memfile_checksum(int fd);
+unsigned long memfile_pfn(int fd, size_t offset);
 
 void memfiles_preserve(int session, const struct memfile *files, int count);
 void memfiles_retrieve(int session, const struct memfile *files, int count);

@@ -54,6 +54,7 @@ class Machine:
     memory: str = "512M"
     smp: int = 2
     nodes: int = 1
+    hotplug: str = ""   # memory in a module, see hotplug_options()
     deadline: int = 600
     icount: bool = False
     uefi: bool = False
@@ -110,6 +111,22 @@ def node_options(machine):
     return options
 
 
+def hotplug_options(machine):
+    """Memory that the map of the firmware does not have, but ACPI."""
+    if not machine.hotplug:
+        return []
+    size = f"{kib(machine.hotplug)}K"
+    return ["-object", f"memory-backend-ram,id=dimm0,size={size}",
+            "-device", "pc-dimm,memdev=dimm0"]
+
+
+def memory_size(machine):
+    if not machine.hotplug:
+        return machine.memory
+    most = kib(machine.memory) + kib(machine.hotplug)
+    return f"{machine.memory},slots=1,maxmem={most}K"
+
+
 def clock_options(machine):
     """icount: a guest nanosecond is one instruction, and waiting takes none.
     Only emulation can count."""
@@ -139,7 +156,7 @@ def boot_options(machine):
 def command(machine):
     program, _, board = QEMU[machine.arch]
     return [program, *board, *clock_options(machine),
-            "-m", machine.memory,
+            "-m", memory_size(machine), *hotplug_options(machine),
             "-smp", f"{machine.smp},sockets={machine.smp}",
             *node_options(machine), *firmware_options(machine),
             "-nodefaults", "-display", "none", "-no-reboot",

@@ -9,10 +9,8 @@
  * needs log: Memory failure: |poisoned|Freeze failed
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <linux/kexec.h>
 
@@ -60,26 +58,11 @@ static int poison(unsigned long pfn)
 	return write_file("/sys/kernel/debug/hwpoison/corrupt-pfn", text);
 }
 
-/* The page frame of a page of a file, which is not mapped afterwards */
-static unsigned long pfn_of(int fd, size_t offset)
-{
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	char *page = mmap(NULL, KIB(4), PROT_READ, MAP_SHARED, fd, offset);
-	__u64 entry = 0;
-
-	require(page != MAP_FAILED, "map a page of a file");
-	note("byte %#x of a page that is going to fail", (unsigned char)page[0]);
-	pread(pagemap, &entry, sizeof(entry), (uintptr_t)page / KIB(4) * 8);
-	close(pagemap);
-	munmap(page, KIB(4));
-	return entry & ((1ULL << 55) - 1);
-}
-
 static void poisoned_before(int session)
 {
 	int fd = require_fd(memfile_create(&bad), "%s: create", bad.name);
 
-	check_result(poison(pfn_of(fd, KIB(64))), 0, "%s: poison a page",
+	check_result(poison(memfile_pfn(fd, KIB(64))), 0, "%s: poison a page",
 		     bad.name);
 	check_result(luo_preserve(session, fd, bad.token), -EHWPOISON,
 		     "%s: preserve", bad.name);
@@ -94,7 +77,7 @@ static void poisoned_after(int device)
 	check_result(luo_preserve(session, fd, late.token), 0, "%s: preserve",
 		     late.name);
 	/* It does not succeed, but the page is noted */
-	poison(pfn_of(fd, KIB(64)));
+	poison(memfile_pfn(fd, KIB(64)));
 	check_result(load_next_kernel(), 0, "load the next kernel");
 	check_result(try_kexec(), -EHWPOISON, "kexec");
 	check(kmsg_has("memfd has a poisoned page at index 16"),
