@@ -32,6 +32,7 @@ help:
 	@echo 'make coverage    name the lines of the readers that no test reaches'
 	@echo 'make base        fetch the base tree, Linux 7.3.y, into build/base'
 	@echo 'make tree        lay our files and patches over it, in build/linux'
+	@echo 'make refresh     bring edits of build/linux back into our files and patches'
 	@echo 'make kernel      build our kernel for the virtual machines'
 	@echo 'make kho-compat  build the command that compares kernel images'
 	@echo 'make series      the patches to mail, in build/series'
@@ -46,10 +47,14 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'SEEDS=N SEED=M  make damage: N kexecs, from number M on; else random'
 	@echo 'ICOUNT=1        make demo: the gap in instructions, too; slower'
+	@echo 'PATCH=NNNN      make refresh: the diff that an edit belongs to'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
 base tree check demo test bench kho-compat series deb:
 	@scripts/$@.sh
+
+refresh:
+	@scripts/refresh.py $(PATCH)
 
 kernel:
 	@scripts/kernel.sh ours $(ARCH) vm
@@ -81,5 +86,5 @@ clean:
 		build/userspace-coverage \
 		build/series build/series.git build/newest build/series-check build/deb
 
-.PHONY: help base tree kernel demo test check kunit vm-test bench kho-compat fuzz \
+.PHONY: help base tree refresh kernel demo test check kunit vm-test bench kho-compat fuzz \
 	damage coverage clean series series-check deb

@@ -46,9 +46,10 @@ check_script_style()
 check_patch_style()
 {
 	cd "$source" || return
-	set -- "$top"/patches/*.patch
+	set -- "$top"/patches/fixes/*.patch "$top"/patches/*.patch
 	[ ! -e "$1" ] || checkpatch --no-signoff \
-		--ignore FILE_PATH_CHANGES,COMMIT_MESSAGE --patch "$@"
+		--ignore FILE_PATH_CHANGES,COMMIT_MESSAGE,UNKNOWN_COMMIT_ID \
+		--patch "$@"
 }
 
 check_shell()

@@ -1,16 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# series-check.sh [quick]: tests of the series that "make series" writes, as its
-# readers will try it. TAP.
+# series-check.sh [quick]: tests of the two series that "make series" writes, as
+# their readers will try them. TAP.
 #
-# Each patch goes to a pristine tree by git am and is checked by checkpatch, and
-# with KHO on the x86_64 kernel is linked. Where the manifest says "boot" it carries
-# a memfd through a kexec. For x86_64 with KHO off, and arm64 with KHO on and off,
-# what includes headers of KHO is compiled after each patch that changes any of it,
+# Each fix applies to a pristine tree alone, and what it changes is compiled. Then
+# each patch goes to a pristine tree by git am and is checked by checkpatch, and
+# with KHO on the x86_64 kernel is linked. Where the manifest says "boot", and after
+# the last fix, it carries a memfd through a kexec. For x86_64 with KHO off, and
+# arm64 with KHO on and off, what includes headers of KHO is compiled after each patch that changes any of it,
 # and the kernel linked at the end. There, get_maintainer finds people and lists for
 # each patch, the tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle
 # and a build at W=1 have nothing to say. "quick" stops at the comparison with
-# build/linux, compiles for x86_64 with KHO on alone, and links only what boots.
+# build/linux, compiles for x86_64 with KHO on alone and no fix by itself, and links
+# only what boots.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and
@@ -37,6 +39,12 @@ GIT_COMMITTER_EMAIL=${ident#*<}
 GIT_COMMITTER_EMAIL=${GIT_COMMITTER_EMAIL%%>*}
 export GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
 
+# fixes-0001 or kho-0001
+mail_number()
+{
+	echo "$mail" | sed -n 's,.*/\([a-z]*\)/\([0-9]*\)-[^/]*$,\1-\2,p'
+}
+
 tree_git()
 {
 	git -C "$source" -c gc.auto=0 "$@"
@@ -56,8 +64,8 @@ prepare_tree()
 	tree_git am --abort >"$logs/series-check-am.log" 2>&1 || :
 	tree_git ls-files | sort >"$dir/tracked"
 	tree_git fetch -q "$build/series.git" series
-	tree_git checkout -q -f --detach \
-		$(tree_git rev-list --max-parents=0 FETCH_HEAD)
+	root=$(tree_git rev-list --max-parents=0 FETCH_HEAD)
+	tree_git checkout -q -f --detach "$root"
 
 	# What the last series touched and this one does not is gone now
 	tree_git ls-files | sort | comm -13 - "$dir/tracked" |
@@ -66,13 +74,38 @@ prepare_tree()
 	done
 }
 
+# The index has the base, the tree stays as it is
+check_alone()
+{
+	GIT_INDEX_FILE=$dir/alone.index
+	export GIT_INDEX_FILE
+	tree_git read-tree "$root" || return
+	tree_git apply --cached "$mail"
+	status=$?
+	unset GIT_INDEX_FILE
+	return $status
+}
+
+# build_alone: a fix, on the base
+build_alone()
+{
+	tree_git checkout -q -f --detach "$root"
+	tree_git am -q "$mail" || return
+	use x86_64 on
+	# shellcheck disable=SC2086 # a list of directories
+	once x86_64-on-alone build $kernel_objects
+	built=$?
+	tree_git checkout -q -f --detach "$root"
+	return $built
+}
+
 apply_patch()
 {
 	tree_git am -q "$mail"
 }
 
-# check.sh says why some types do not count; and MAINTAINERS has a patch of its
-# own. Not run in the tree, where it leaves a file behind; without its repository
+# check.sh says why some types do not count; MAINTAINERS has a patch of its own, and
+# the commits that are named in Fixes: are not in this repository. Not run in the tree, where it leaves a file behind; without its repository
 # it does not look for the modules that checking SPDX tags takes.
 check_mail_style()
 {
@@ -80,7 +113,7 @@ check_mail_style()
 	GIT_DIR=none checkpatch --showfile --root="$source" \
 		--ignore UNDOCUMENTED_DT_STRING \
 		--ignore PREFER_DEFINED_ATTRIBUTE_MACRO \
-		--ignore FILE_PATH_CHANGES "$mail" | unexpected_style
+		--ignore FILE_PATH_CHANGES,UNKNOWN_COMMIT_ID "$mail" | unexpected_style
 }
 
 # With the MAINTAINERS of the end each patch finds people and lists, and one that
@@ -157,13 +190,11 @@ changes_kernel()
 	tree_git diff --name-only HEAD~1 | grep -qvE "$paths"
 }
 
-# wants_boot NUMBER: has the patch of this number a line "boot" in the manifest?
+# Is it a patch to boot? See make series; "quick" does without the fixes.
 wants_boot()
 {
-	awk -v number="$1" '
-		$1 == "patch" { patch++ }
-		$1 == "boot" && patch == number + 0 { found = 1 }
-		END { exit !found }' "$top/series/manifest"
+	grep -qxF "${mail#"$dir/mails/"}" "$dir/mails/boots" && return
+	[ -z "$quick" ] && [ "$mail" = "$last_fix" ]
 }
 
 # What unpacks the kernel is not part of vmlinux
@@ -177,14 +208,15 @@ build_patch()
 	use x86_64 on
 	if changes_boot; then
 		check "$number: x86_64 image" once x86_64-on build bzImage
-	elif [ -n "$quick" ] && ! wants_boot "$number"; then
+	elif [ -n "$quick" ] && ! wants_boot; then
+		# shellcheck disable=SC2086 # a list of directories
 		check "$number: x86_64 objects" once x86_64-on-objects \
-			build kernel/ lib/ mm/ arch/x86/kernel/
+			build $kernel_objects
 	else
 		check "$number: x86_64 kernel" once x86_64-on build vmlinux
 	fi
 	[ -z "$quick" ] || return 0
-	! wants_boot "$number" ||
+	! wants_boot ||
 		check "$number: boots, and does a live update" once boot boot
 	for kernel in $others; do
 		use "${kernel%-*}" "${kernel#*-}"
@@ -316,6 +348,7 @@ check_end()
 	check 'sparse' run_sparse "$dir/on.config"
 }
 
+kernel_objects='kernel/ lib/ mm/ arch/x86/kernel/ drivers/firmware/efi/'
 others='x86_64-off arm64-off arm64-on'
 case ${1:-} in
 '')	quick='' ;;
@@ -339,15 +372,23 @@ start_tap
 rm -rf "$dir/mails"
 cp -r "$build/series" "$dir/mails"
 mails=$(find "$dir/mails" -name '*.patch' ! -name '0000-*' | sort)
+last_fix=
+for mail in "$dir"/mails/fixes/*.patch; do
+	number=$(mail_number)
+	[ "${number#*-}" != 0000 ] || continue
+	last_fix=$mail
+	check "$number: applies alone" check_alone
+	[ -n "$quick" ] || check "$number: compiles alone" build_alone
+done
 for mail in $mails; do
-	number=$(basename "$mail" | cut -c1-4)
+	number=$(mail_number)
 	check "$number: git am" apply_patch
 	[ ! -d "$source/.git/rebase-apply" ] || break
 	check "$number: checkpatch --strict" check_mail_style
 	! changes_kernel on || build_patch
 done
 for mail in $mails; do
-	number=$(basename "$mail" | cut -c1-4)
+	number=$(mail_number)
 	check "$number: get_maintainer" check_recipients
 done
 check 'the end is build/linux, byte for byte' check_end_state

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Makes the patch series that is sent to mailing lists.
+"""Makes the two patch series that are sent to mailing lists.
 
 series.py BASE OUTPUT
 
-BASE is a Linux tree, only read; OUTPUT gets a cover letter and the patches.
-series/manifest says what each patch brings. The code itself comes from where
+BASE is a Linux tree, only read. OUTPUT/fixes gets the faults of BASE, each of
+which applies alone, and OUTPUT/kho the rest, on top of them; both get a cover
+letter. OUTPUT/boots names the mails after which series-check.sh boots a kernel.
+
+series/manifest says what each patch brings; a patch that applies a diff of
+patches/fixes/ is a fix. The code itself comes from where
 it is kept, the files of this repository and patches/; what stands in series/
 beside the messages are edits of the base's files that last for a few patches
 only, until a file of ours takes their place.
@@ -34,6 +38,7 @@ import tapsum
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
+FIXES = "fixes/"
 TREES = ["kernel", "include", "lib", "arch", "tools", "Documentation"]
 
 
@@ -43,24 +48,46 @@ class Fault(Exception):
 
 @dataclasses.dataclass
 class Patch:
-    """One patch of the series, as the manifest has it."""
+    """One patch of the series, as the manifest has it; all of a mail later."""
     name: str
+    mail: str = ""
     files: list = dataclasses.field(default_factory=list)
     lines: list = dataclasses.field(default_factory=list)
     edits: list = dataclasses.field(default_factory=list)
     leaves: list = dataclasses.field(default_factory=list)
+    boot: bool = False
+
+    def add(self, other):
+        self.files += other.files
+        self.lines += other.lines
+        self.edits += other.edits
+        self.leaves += other.leaves
+        self.boot |= other.boot
+
+    def diffs(self):
+        """Those of patches/ that it applies."""
+        return [target for keyword, target, _ in self.edits
+                if keyword == "apply"]
+
+    def is_fix(self):
+        return any(target.startswith(FIXES) for target in self.diffs())
 
 
 # The manifest
 
 def parse_manifest(text):
-    patches = []
+    patches, mail = [], ""
     for number, line in enumerate(text.splitlines(), 1):
         words = shlex.split(line, comments=True)
         if not words:
             continue
         try:
-            parse_line(patches, words[0], words[1:])
+            if words[0] == "mail":
+                _, mail = words
+            elif words[0] == "patch":
+                patches.append(Patch(words[1], mail))
+            else:
+                parse_line(patches, words[0], words[1:])
         except (IndexError, ValueError, re.error):
             raise Fault(f"series/manifest:{number}: cannot read '{line}'") \
                 from None
@@ -68,10 +95,6 @@ def parse_manifest(text):
 
 
 def parse_line(patches, keyword, words):
-    if keyword == "patch":
-        name, = words
-        patches.append(Patch(name))
-        return
     patch = patches[-1]
     if keyword == "file":
         patch.files += words
@@ -80,7 +103,7 @@ def parse_line(patches, keyword, words):
         count, = map(int, count or [1])
         patch.lines.append((path, re.compile(regex), count))
     elif keyword == "boot" and not words:
-        pass    # for series-check.sh
+        patch.boot = True
     elif keyword == "leave":
         patch.leaves += words
     elif keyword == "cut":
@@ -124,13 +147,15 @@ def assign(paths, patches):
 
 
 def check_patches_used(patches, available):
-    """Each diff in patches/ comes with exactly one patch; give it its name."""
+    """Each diff in patches/ comes with exactly one patch; give it its name,
+    with the directory if it is a fix."""
     left = set(available)
     for patch in patches:
         for i, (keyword, pattern, names) in enumerate(patch.edits):
             if keyword != "apply":
                 continue
-            found = sorted(p for p in left if fnmatch.fnmatchcase(p, pattern))
+            found = sorted(p for p in left if fnmatch.fnmatchcase(
+                os.path.basename(p), pattern))
             if len(found) != 1:
                 raise Fault(f"patch {patch.name}: apply {pattern} matches "
                             f"{len(found)} files in patches/ that no other "
@@ -139,6 +164,29 @@ def check_patches_used(patches, available):
             patch.edits[i] = (keyword, found[0], names)
     for name in sorted(left):
         raise Fault(f"series/manifest: no patch applies patches/{name}")
+
+
+def fixes_first(patches):
+    """In the order of the manifest otherwise."""
+    for patch in patches:
+        if patch.is_fix() and (len(patch.edits) > 1 or patch.files or
+                               patch.lines):
+            raise Fault(f"patch {patch.name}: a fix brings one diff of "
+                        "patches/fixes/ and nothing else")
+    return sorted(patches, key=lambda patch: not patch.is_fix())
+
+
+def join_mails(patches):
+    """One patch for all of a mail, with the name of that."""
+    mails = []
+    for patch in patches:
+        if patch.is_fix() or not patch.mail:
+            mails.append(patch)
+        elif mails and mails[-1].mail == patch.mail:
+            mails[-1].add(patch)
+        else:
+            mails.append(dataclasses.replace(patch, name=patch.mail))
+    return mails
 
 
 # Definitions in C files
@@ -273,12 +321,17 @@ class Series:
         self.tree = Tree(base)
         self.patches = parse_manifest(
             (TOP / "series/manifest").read_text(encoding="utf-8"))
+        check_patches_used(self.patches, repository_diffs())
+        self.patches = join_mails(fixes_first(self.patches))
+        self.fixes = sum(patch.is_fix() for patch in self.patches)
         self.bringer = assign(repository_files(), self.patches)
         self.paths = sorted(self.bringer)
-        check_patches_used(self.patches,
-                           [p.name for p in (TOP / "patches").glob("*.patch")])
         self.check_lines()
         self.trouble = []
+        for patch in self.patches[:self.fixes]:
+            target, = patch.diffs()
+            self.trouble += apply_diff(Tree(base), TOP / "patches" / target,
+                                       f"patches/{target} alone")
 
     def check_lines(self):
         for patch in self.patches:
@@ -309,6 +362,17 @@ class Series:
                 self.tree.write(path, self.content(path, number),
                                 "100755" if executable else "100644")
 
+    def check_headers(self, number, changes):
+        """What a patch includes comes with it, or is there already."""
+        for path, _, content in changes:
+            for header in included_files(path, content or b""):
+                later = self.bringer.get(header, number)
+                if later > number and self.tree.read(header) is None:
+                    self.trouble.append(
+                        f"patch {self.patches[number].name}: {path} includes "
+                        f"{header}, which comes with patch "
+                        f"{self.patches[later].name}")
+
     def edit(self, patch, number, keyword, target, names):
         if keyword == "cut":
             self.check_still_base(patch, number, target)
@@ -333,6 +397,19 @@ class Series:
                         "already, edit it there")
 
 
+def included_files(path, content):
+    """Where the headers of a C file would be, if they are ours."""
+    if not path.endswith((".c", ".h")):
+        return
+    directory = os.path.dirname(path)
+    for start, name in re.findall(rb'^#include ([<"])([^>"]+)', content,
+                                  re.MULTILINE):
+        name = name.decode()
+        if start == b'"':
+            yield os.path.normpath(os.path.join(directory, name))
+        yield f"include/{name}"
+
+
 def without_lines(lines, later):
     """later: (regex, how many lines from one that matches are left out)"""
     left_out = 0
@@ -352,6 +429,13 @@ def repository_files():
     """What is laid over the base, committed or not yet."""
     listed = git("ls-files", "-co", "--exclude-standard", "--", *TREES)
     return sorted(p for p in listed.splitlines() if (TOP / p).is_file())
+
+
+def repository_diffs():
+    """Those of patches/, by their names there."""
+    directory = TOP / "patches"
+    return [str(p.relative_to(directory)) for pattern in ("", FIXES)
+            for p in directory.glob(f"{pattern}*.patch")]
 
 
 # Files of the base that ours replace
@@ -411,12 +495,13 @@ def message(patch):
     if file.is_file():
         subject, _, body = file.read_text(encoding="utf-8").partition("\n\n")
         return f"{' '.join(subject.split())}\n\n{body.strip()}\n"
-    diffs = [target for keyword, target, _ in patch.edits
-             if keyword == "apply"]
+    diffs = patch.diffs()
     if len(diffs) != 1:
         raise Fault(f"patch {patch.name}: there is no {file.name} in series/")
     mail = email.message_from_bytes((TOP / "patches" / diffs[0]).read_bytes(),
                                     policy=email.policy.default)
+    if not mail["Subject"]:
+        raise Fault(f"patches/{diffs[0]} has no line 'Subject:' at its top")
     subject = re.sub(r"^\[PATCH[^]]*\]\s*", "", " ".join(
         mail["Subject"].split()))
     body = re.split(r"^---$", mail.get_content(), maxsplit=1,
@@ -448,7 +533,7 @@ class Stream:
 
     def commit(self, text, changes):
         """changes: (path, mode, content or None)"""
-        self.out.append(b"commit refs/heads/series\n")
+        self.out.append(b"commit refs/heads/all\n")
         for role in ("author", "committer"):
             self.out.append(f"{role} {self.author} {self.seconds} +0000\n"
                             .encode())
@@ -459,6 +544,11 @@ class Stream:
                 continue
             self.out.append(f"M {mode} inline {path}\n".encode())
             self.data(content)
+
+    def branch(self, name):
+        """One that ends with the last commit."""
+        self.out.append(f"reset refs/heads/{name}\nfrom refs/heads/all\n\n"
+                        .encode())
 
 
 def identity():
@@ -491,14 +581,18 @@ def write_commits(series, release):
                   [(p, tree.mode(p), tree.original(p)) for p in paths
                    if tree.original(p) is not None])
     before = {p: tree.original(p) for p in paths}
+    tails = {series.fixes - 1: "fixes", len(series.patches) - 1: "series"}
     for number, patch in enumerate(series.patches):
         series.step(number)
         after = {p: tree.read(p) for p in paths}
         changes = [(p, tree.mode(p), after[p]) for p in paths
                    if after[p] != before[p]]
+        series.check_headers(number, changes)
         if not changes and not series.trouble:
             raise Fault(f"patch {patch.name} changes nothing")
         stream.commit(message(patch), changes)
+        if number in tails:
+            stream.branch(tails[number])
         before = after
     return b"".join(stream.out)
 
@@ -509,15 +603,31 @@ def import_commits(stream, repository):
     git("fast-import", "--quiet", repository=repository, input=stream)
 
 
-def write_mails(repository, output, count, cover):
-    shutil.rmtree(output, ignore_errors=True)
+def write_mails(repository, output, branch, count, cover):
     name, address = identity()
-    git("config", "branch.series.description", cover, repository=repository)
+    git("config", f"branch.{branch}.description", cover, repository=repository)
     git("-c", f"user.name={name}", "-c", f"user.email={address}",
         "format-patch", "--quiet", "--cover-letter",
         "--cover-from-description=subject", "--signoff", "--no-renames",
         "--no-base", "--thread", "--break-rewrites", "-o", str(output),
-        f"-{count}", "series", repository=repository)
+        f"-{count}", branch, repository=repository)
+    shorten_cover(output / "0000-cover-letter.patch")
+
+
+def shorten_cover(letter):
+    """Without a line for each file; each patch has its own."""
+    text = letter.read_text(encoding="utf-8")
+    letter.write_text(re.sub(
+        r"^ (?:\S.* +\| .*|(?:create|delete|rewrite|mode) .*)\n", "", text,
+        flags=re.MULTILINE), encoding="utf-8")
+
+
+def write_boots(output, parts):
+    """parts: (name of the directory, its patches)"""
+    rows = [mail.relative_to(output) for name, patches in parts
+            for number, patch in enumerate(patches, 1) if patch.boot
+            for mail in (output / name).glob(f"{number:04}-*.patch")]
+    (output / "boots").write_text("".join(f"{row}\n" for row in rows))
 
 
 # The cover letter
@@ -578,17 +688,17 @@ def test_results():
     return "  no results: the tests were not run where this series was made"
 
 
-def cover_letter(series, release):
+def cover_letter(name, patches, **values):
     """Its first paragraph becomes the subject. $NAME is the number of a patch,
     with '_' for '-'."""
-    text = (TOP / "series/cover.txt").read_text(encoding="utf-8")
+    path = f"series/cover-{name}.txt"
+    text = (TOP / path).read_text(encoding="utf-8")
     numbers = {patch.name.replace("-", "_"): number
-               for number, patch in enumerate(series.patches, 1)}
+               for number, patch in enumerate(patches, 1)}
     try:
-        return string.Template(text).substitute(
-            numbers, release=release, figures=figures(), tests=test_results())
-    except KeyError as name:
-        raise Fault(f"series/cover.txt: no patch is called {name}") from None
+        return string.Template(text).substitute(numbers, **values)
+    except KeyError as missing:
+        raise Fault(f"{path}: no patch is called {missing}") from None
 
 
 # The whole
@@ -619,13 +729,23 @@ def make(base, output):
     if series.trouble:
         raise Fault(f"the series does not apply to Linux {release} "
                     f"({base}): {len(series.trouble)} places named above")
+    values = {"release": release, "figures": figures(),
+              "tests": test_results()}
+    parts = [("fixes", "fixes", series.patches[:series.fixes]),
+             ("kho", "series", series.patches[series.fixes:])]
+    parts = [part for part in parts if part[2]]
+    covers = [cover_letter(name, patches, **values)
+              for name, _, patches in parts]
     repository = BUILD / "series.git"
     import_commits(stream, repository)
-    write_mails(repository, output, len(series.patches),
-                cover_letter(series, release))
+    shutil.rmtree(output, ignore_errors=True)
+    for (name, branch, patches), cover in zip(parts, covers):
+        write_mails(repository, output / name, branch, len(patches), cover)
+    write_boots(output, [(name, patches) for name, _, patches in parts])
     if lost:
         say(f"Linux {release} is not what ours was written for, see above")
-    say(f"{len(series.patches)} patches for Linux {release} are in {output}")
+    say(f"{series.fixes} fixes and {len(series.patches) - series.fixes} more "
+        f"patches for Linux {release} are in {output}")
 
 
 def main(argv):

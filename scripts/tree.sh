@@ -1,12 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# tree.sh [edited | discard FILE...]
+#
 # Makes build/linux: the base tree, with this repository's files laid over it, and
-# patches/*.patch applied to the base's files.
+# patches/fixes/*.patch and then patches/*.patch applied to the base's files.
 #
 # Everything that differs from the base is composed in build/stage first. Only
 # files that changed are then written to build/linux, with a new time, so that
 # kbuild rebuilds just what depends on them. build/linux.manifest lists the
 # paths that are not the base's, to find those that go back to it.
+#
+# A file that somebody has edited in build/linux is not overwritten: this script
+# stops and names it. build/linux.sums has the checksums of what was written there,
+# and the time of build/linux.stamp tells which files of the base may have changed
+# since. "edited" only prints the paths of such files, "discard" drops the edits.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -14,7 +21,13 @@ base=$build/base
 linux=$build/linux
 stage=$build/stage
 manifest=$build/linux.manifest
+sums=$build/linux.sums
+stamp=$build/linux.stamp
 
+case ${1:-} in
+''|edited|discard)	;;
+*)	die "usage: tree.sh [edited | discard FILE...]" ;;
+esac
 "$top/scripts/base.sh"
 need rsync rsync patch patch
 lock tree
@@ -72,7 +85,7 @@ compose_stage()
 			--exclude='*~' --exclude='.*.swp' \
 			--filter=':- .gitignore' "$top/$dir" "$stage/"
 	done
-	for file in "$top"/patches/*.patch; do
+	for file in "$top"/patches/fixes/*.patch "$top"/patches/*.patch; do
 		[ ! -e "$file" ] || apply_patch "$file"
 	done
 }
@@ -94,7 +107,7 @@ restore_path()
 
 list_removed()
 {
-	for file in "$top"/patches/*.patch; do
+	for file in "$top"/patches/fixes/*.patch "$top"/patches/*.patch; do
 		[ -e "$file" ] || continue
 		for path in $(patched_paths "$file"); do
 			[ -e "$stage/$path" ] || echo "$path"
@@ -102,9 +115,80 @@ list_removed()
 	done
 }
 
+# Files that were written here and have other contents now; one that is gone has
+# none. An interrupted run leaves the sums of what it meant to write, too.
+edited_files()
+{
+	cut -d ' ' -f 3- "$sums" | sort -u |
+	(cd "$linux" && xargs -d '\n' sha1sum 2>/dev/null) |
+	grep -vxFf "$sums" | cut -d ' ' -f 3-
+}
+
+# Files of the base that have changed, and sources that are new. Others are what
+# tools leave behind.
+edited_base_files()
+{
+	find "$linux" -name .git -prune -o -type f -newer "$stamp" -print |
+	sed "s,^$linux/,," | grep -vxFf "$manifest" | while read -r path; do
+		if [ -e "$base/$path" ]; then
+			cmp -s "$base/$path" "$linux/$path" || echo "$path"
+			continue
+		fi
+		case $path in
+		*.mod.c)	;;
+		*.[chS]|*.rst|*/Makefile|*/Kconfig)	echo "$path" ;;
+		esac
+	done
+}
+
+list_edited()
+{
+	[ ! -e "$sums" ] || { edited_files; edited_base_files; }
+}
+
+# discard PATH...: what is written here is written again below, the base is not
+discard()
+{
+	for path; do
+		path=${path#build/linux/}
+		[ -e "$linux/$path" ] || die "there is no build/linux/$path"
+		rm "$linux/$path"
+		[ ! -e "$base/$path" ] || grep -qxF "$path" "$manifest" ||
+			cp "$base/$path" "$linux/$path"
+	done
+}
+
+# What is going to be written there anyway is no edit
+refuse_to_overwrite()
+{
+	list_edited >"$stage.edited"
+	while read -r path; do
+		kept=$stage/$path
+		[ -e "$kept" ] || kept=$base/$path
+		cmp -s "$kept" "$linux/$path" || die "build/linux/$path was edited:" \
+			"'make refresh' brings that into the repository," \
+			"'scripts/tree.sh discard $path' drops it"
+	done <"$stage.edited"
+}
+
+# Edits of the next second are newer
+record_written()
+{
+	(cd "$stage" && find . -type f -exec sha1sum {} +) | sed 's,  \./,  ,' >"$sums"
+	touch -d '1 second ago' "$stamp"
+}
+
+if [ "${1:-}" = edited ]; then
+	list_edited
+	exit
+elif [ $# -gt 0 ]; then
+	shift
+	discard "$@"
+fi
+
 if ! cmp -s "$build/base.source" "$build/linux.source"; then
 	say "copying the base tree to $linux"
-	rm -rf "$linux" "$linux.new" "$manifest" "$build/linux.source"
+	rm -rf "$linux" "$linux.new" "$manifest" "$build/linux.source" "$sums"
 	cp -a "$base/." "$linux.new"
 	mv "$linux.new" "$linux"
 	cp "$build/base.source" "$build/linux.source"
@@ -112,6 +196,7 @@ if ! cmp -s "$build/base.source" "$build/linux.source"; then
 fi
 
 compose_stage
+refuse_to_overwrite
 list_removed | sort -u >"$stage.removed"
 {
 	(cd "$stage" && find . -type f -o -type l) | sed 's,^\./,,'
@@ -122,8 +207,13 @@ list_removed | sort -u >"$stage.removed"
 # run can finish what is interrupted here.
 sort -u "$manifest" "$stage.list" >"$manifest.new"
 mv "$manifest.new" "$manifest"
+[ ! -e "$sums" ] || cp "$sums" "$sums.old"
+record_written
+[ ! -e "$sums.old" ] || cat "$sums.old" >>"$sums"
 rsync -rlpc "$stage/" "$linux/"
 while read -r path; do
 	[ -e "$stage/$path" ] || restore_path "$path"
 done <"$manifest"
 mv "$stage.list" "$manifest"
+record_written
+rm -f "$sums.old"

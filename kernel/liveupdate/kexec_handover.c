@@ -101,7 +101,14 @@ bool kho_is_enabled(void)
 }
 EXPORT_SYMBOL_GPL(kho_is_enabled);
 
-static const void *kho_in_fdt(void)
+/**
+ * kho_in_fdt - the FDT of the previous kernel
+ *
+ * It stays for as long as this kernel runs.
+ *
+ * Return: the FDT; %NULL without a handover, or if it is yet to be read.
+ */
+const void *kho_in_fdt(void)
 {
 	return kho_in.fdt_phys ? phys_to_virt(kho_in.fdt_phys) : NULL;
 }
@@ -955,6 +962,18 @@ void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data)
 		look(kho_out.fdt, data);
 }
 
+/**
+ * kho_fdt_crowded - is there no room for what always has to fit?
+ * @fdt: the FDT for the next kernel, opened for a change.
+ *
+ * Return: %true if less than KHO_FDT_SPARE is left.
+ */
+bool kho_fdt_crowded(const void *fdt)
+{
+	return fdt_off_dt_strings(fdt) + fdt_size_dt_strings(fdt) + KHO_FDT_SPARE >
+	       fdt_totalsize(fdt);
+}
+
 struct kho_subtree {
 	const char *name;
 	void *blob;
@@ -974,7 +993,7 @@ static int kho_fdt_add_subtree(void *fdt, void *data)
 	err = fdt_setprop(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys, sizeof(phys)) ?:
 	      fdt_setprop(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &sub->size,
 			  sizeof(sub->size));
-	if (!err) {
+	if (!err && !kho_fdt_crowded(fdt)) {
 		kho_debugfs_add_out(sub->name, sub->blob, sub->size);
 		return 0;
 	}
@@ -1371,6 +1390,9 @@ static int __init kho_out_init(void)
 	/* Users preserve the nodes of trees of their own while they walk them */
 	lockdep_set_class(&kho_out.map.lock, &map_lock);
 
+	/* The map has a format from now on, whatever else is preserved */
+	kho_component_get(&kho_radix_component);
+
 	kho_out.fdt = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(kho_out.fdt)) {
 		err = PTR_ERR(kho_out.fdt);
@@ -1393,6 +1415,7 @@ free_fdt:
 	kho_unpreserve_free(kho_out.fdt);
 destroy_map:
 	kho_out.fdt = NULL;
+	kho_component_put(&kho_radix_component);
 	kho_radix_destroy_tree(&kho_out.map);
 	return err;
 }

@@ -13,6 +13,7 @@
 #include <linux/kho/compat.h>
 #include <linux/kho/image.h>
 #include <linux/kho/radix_tree.h>
+#include <linux/mutex_types.h>
 #include <linux/types.h>
 
 struct kexec_buf;
@@ -59,11 +60,24 @@ struct kho_component_table {
 	unsigned int nr;
 };
 
-extern const struct kho_component_table kho_table;
+/* The name is a property of the FDT and, with its NUL, an entry of an image note */
+#define KHO_COMPONENT_NAME_MAX	15
+#define KHO_MAX_COMPONENTS	KHO_IMAGE_NOTE_MAX_ENTRIES
+
+extern struct kho_component_table kho_table;
+extern struct mutex kho_components_lock;
+
+/* Bytes that those who add to the FDT leave free for KHO_FDT_COMPATIBLE_BASELINE */
+#define KHO_FDT_SPARE	8
 
 int kho_compat_write(void *fdt, const struct kho_component_table *table);
+int kho_compat_update(void *fdt, const struct kho_component_table *table,
+		      const struct kho_component *component);
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table);
+u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 version);
+void kho_component_agree(struct kho_component *c, u32 version);
+int kho_component_pin(struct kho_component *c, u32 version);
 
 /* Components that others define; named here for the table only */
 extern struct kho_component memblock_kho_component;
@@ -117,9 +131,23 @@ int kho_set_assumed(const char *name);
 /* kho_sysfs.c; for those who change what next/status says */
 #ifdef CONFIG_SYSFS
 void kho_sysfs_notify(void);
+void kho_sysfs_add_component(struct kho_component *c);
+void kho_sysfs_remove_component(struct kho_component *c);
 #else
 static inline void kho_sysfs_notify(void) { }
+static inline void kho_sysfs_add_component(struct kho_component *c) { }
+static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 #endif
+
+/* kho_frames.c; for the take-over, and for tests */
+int kho_frames_init(unsigned long end);
+int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
+int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
+unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
+unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
+void kho_frames_free(void);
+unsigned long kho_frames_pages(void);
+unsigned long kho_frames_steps(void);
 
 /* kho_takeover.c; for the core and scratch, and for tests */
 
@@ -180,6 +208,10 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
 bool kho_range_preserved(phys_addr_t phys, u64 size);
 int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data);
+
+/* kexec_handover.c; for kho_compat.c */
+const void *kho_in_fdt(void);
+bool kho_fdt_crowded(const void *fdt);
 
 /* kexec_handover.c; for the check of the next image */
 void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data);

@@ -24,8 +24,10 @@
 
 struct kho_component kho_block_component = {
 	.name = "block",
-	.version = KHO_BLOCK_VERSION,
 	.min_version = KHO_BLOCK_MIN_VERSION,
+	.version = KHO_BLOCK_VERSION,
+	.min_write = KHO_BLOCK_MIN_WRITE_VERSION,
+	.write = KHO_BLOCK_WRITE_VERSION,
 	.baseline = KHO_BLOCK_BASELINE_VERSION,
 };
 
@@ -100,7 +102,7 @@ static int kho_block_append(struct kho_block_set *bs)
 
 	*(last ? &last->ser->next : &bs->head_pa) = virt_to_phys(ser);
 	if (!last)
-		kho_users_inc(&kho_block_component);
+		kho_component_get(&kho_block_component);
 	return 0;
 }
 
@@ -112,7 +114,7 @@ static void kho_block_free(struct kho_block_set *bs, struct kho_block *block)
 		kho_unpreserve_free(block->ser);
 	kho_block_untrack(bs, block);
 	if (!bs->incoming && !bs->nblocks)
-		kho_users_dec(&kho_block_component);
+		kho_component_put(&kho_block_component);
 }
 
 static void kho_block_drop_last(struct kho_block_set *bs)

@@ -14,26 +14,33 @@
 #define pr_fmt(fmt) "KHO: " fmt
 
 #include <linux/build_bug.h>
+#include <linux/cleanup.h>
 #include <linux/export.h>
+#include <linux/init.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/compat.h>
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/compat.h>
 #include <linux/libfdt.h>
+#include <linux/mutex.h>
 #include <linux/seq_buf.h>
+#include <linux/string.h>
 #include <linux/unaligned.h>
 
 #include "kexec_handover_internal.h"
 #include "kho_components.h"
 
-#define KHO_COMPONENT(text, component, prefix)	&component,
-static struct kho_component *const kho_components[] = {
+#define KHO_COMPONENT(text, component, prefix)		&component,
+#define KHO_COMPONENT_ONE(text, component, prefix)	+ 1
+
+/* Those that are built in, then those that have registered themselves */
+static struct kho_component *kho_components[KHO_MAX_COMPONENTS] = {
 	KHO_COMPONENTS(KHO_COMPONENT)
 };
 
-const struct kho_component_table kho_table = {
+struct kho_component_table kho_table = {
 	.components = kho_components,
-	.nr = ARRAY_SIZE(kho_components),
+	.nr = 0 KHO_COMPONENTS(KHO_COMPONENT_ONE),
 };
 
 static const char *const kho_status_names[] = {
@@ -115,51 +122,33 @@ int kho_object_readable(const struct kho_component *component)
 }
 EXPORT_SYMBOL_GPL(kho_object_readable);
 
-/**
- * kho_users_inc - something is preserved with a component from now on
- * @component: the component.
- *
- * A kernel that cannot read the component is not started until
- * kho_users_dec() has been called as often.
- *
- * Context: any.
- */
-void kho_users_inc(struct kho_component *component)
-{
-	if (atomic_long_inc_return(&component->users) == 1)
-		kho_sysfs_notify();
-}
-
-/**
- * kho_users_dec - something is not preserved with a component any more
- * @component: the component.
- *
- * One call too many would hide something else that is preserved, so it warns and
- * changes nothing.
- *
- * Context: any.
- */
-void kho_users_dec(struct kho_component *component)
-{
-	long left = atomic_long_dec_if_positive(&component->users);
-
-	if (WARN_ONCE(left < 0, "KHO: %s: not in use, cannot be used less\n",
-		      component->name))
-		return;
-	if (!left)
-		kho_sysfs_notify();
-}
-
 /* Writing: what goes to the next kernel */
+
+/*
+ * What is written, who uses it and which components there are change under this
+ * lock. Outermost of those of KHO.
+ */
+DEFINE_MUTEX(kho_components_lock);
 
 static bool kho_all_at_baseline(const struct kho_component_table *table)
 {
 	for (unsigned int i = 0; i < table->nr; i++) {
-		if (table->components[i]->version != table->components[i]->baseline)
+		const struct kho_component *c = table->components[i];
+
+		if (c->write != c->baseline && atomic_long_read(&c->users))
 			return false;
 	}
 
 	return true;
+}
+
+static const char kho_compatible[] = KHO_FDT_COMPATIBLE "\0" KHO_FDT_COMPATIBLE_BASELINE;
+
+/* How much of it holds for what is written */
+static int kho_compatible_len(const struct kho_component_table *table)
+{
+	return kho_all_at_baseline(table) ? sizeof(kho_compatible) :
+					    sizeof(KHO_FDT_COMPATIBLE);
 }
 
 static int kho_compat_write_node(void *fdt, const struct kho_component_table *table)
@@ -171,7 +160,7 @@ static int kho_compat_write_node(void *fdt, const struct kho_component_table *ta
 
 	for (unsigned int i = 0; !err && i < table->nr; i++)
 		err = fdt_property_u32(fdt, table->components[i]->name,
-				       table->components[i]->version);
+				       table->components[i]->write);
 
 	return err ?: fdt_end_node(fdt);
 }
@@ -187,15 +176,223 @@ static int kho_compat_write_node(void *fdt, const struct kho_component_table *ta
  */
 int kho_compat_write(void *fdt, const struct kho_component_table *table)
 {
-	static const char both[] = KHO_FDT_COMPATIBLE "\0" KHO_FDT_COMPATIBLE_BASELINE;
-	int len;
-
 	table = table ?: &kho_table;
-	len = kho_all_at_baseline(table) ? sizeof(both) : sizeof(KHO_FDT_COMPATIBLE);
 
-	return fdt_property(fdt, "compatible", both, len) ?:
+	return fdt_property(fdt, "compatible", kho_compatible,
+			    kho_compatible_len(table)) ?:
 	       kho_compat_write_node(fdt, table);
 }
+
+/**
+ * kho_compat_update - state what a component writes now
+ * @fdt: the FDT, with room for changes, see KHO_FDT_SPARE.
+ * @table: the components.
+ * @component: one of them.
+ *
+ * Return: 0 or an error of libfdt.
+ */
+int kho_compat_update(void *fdt, const struct kho_component_table *table,
+		      const struct kho_component *component)
+{
+	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
+	int len = kho_compatible_len(table), listed = 0;
+
+	if (node < 0)
+		return node;
+
+	fdt_getprop(fdt, 0, "compatible", &listed);
+	return fdt_setprop_inplace_u32(fdt, node, component->name, component->write) ?:
+	       (len == listed ? 0 : fdt_setprop(fdt, 0, "compatible", kho_compatible, len));
+}
+
+static int kho_update_out_fdt(void *fdt, void *component)
+{
+	return kho_compat_update(fdt, &kho_table, component);
+}
+
+/*
+ * Before kho_init() there is no FDT, and with KHO off there will be none. There
+ * always is room for this change.
+ */
+static void kho_state_component(struct kho_component *component)
+{
+	kho_edit_out_fdt(kho_update_out_fdt, component);
+}
+
+/* With the lock: what is written from now on, unless something is already */
+static void kho_settle_write(struct kho_component *c)
+{
+	u32 preferred = c->preferred ?: c->write;
+	u32 version = c->pinned ?: c->agreed ?: preferred;
+
+	if (c->write == version || atomic_long_read(&c->users))
+		return;
+
+	c->preferred = preferred;
+	WRITE_ONCE(c->write, version);
+	kho_state_component(c);
+}
+
+/* With the lock: the first user or the last may change what must be stated */
+static void kho_users_change(struct kho_component *c)
+{
+	if (c->write != c->baseline)
+		kho_state_component(c);
+}
+
+/**
+ * kho_component_get - something is preserved with a component from now on
+ * @component: the component.
+ *
+ * The version that is to be written stays the same until everybody who got it has
+ * called kho_component_put(), and so does what the next kernel is told. A kernel
+ * that cannot read it is not started meanwhile.
+ *
+ * Context: may sleep.
+ * Return: the version that is to be written.
+ */
+u32 kho_component_get(struct kho_component *component)
+{
+	bool first;
+
+	scoped_guard(mutex, &kho_components_lock) {
+		first = atomic_long_inc_return(&component->users) == 1;
+		if (first)
+			kho_users_change(component);
+	}
+	if (first)
+		kho_sysfs_notify();
+
+	return component->write;
+}
+EXPORT_SYMBOL_GPL(kho_component_get);
+
+/**
+ * kho_component_put - something is not preserved with a component any more
+ * @component: the component.
+ *
+ * One call too many would hide something else that is preserved, so it warns and
+ * changes nothing.
+ *
+ * Context: may sleep.
+ */
+void kho_component_put(struct kho_component *component)
+{
+	long left;
+
+	scoped_guard(mutex, &kho_components_lock) {
+		left = atomic_long_dec_if_positive(&component->users);
+		if (!left) {
+			kho_users_change(component);
+			kho_settle_write(component);
+		}
+	}
+	if (WARN_ONCE(left < 0, "KHO: %s: not in use, cannot be used less\n",
+		      component->name))
+		return;
+	if (!left)
+		kho_sysfs_notify();
+}
+EXPORT_SYMBOL_GPL(kho_component_put);
+
+/**
+ * kho_common_version - what can be written for a reader
+ * @c: a component.
+ * @min_version: the oldest version that the reader reads.
+ * @version: the newest.
+ *
+ * Return: the newest version that this kernel writes and that one reads, 0 if there
+ * is none.
+ */
+u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 version)
+{
+	version = min(version, c->version);
+
+	return version >= max(min_version, c->min_write) ? version : 0;
+}
+
+/**
+ * kho_component_agree - have a version written for the next kernel
+ * @c: the component.
+ * @version: what kho_common_version() says, 0: what this kernel prefers.
+ *
+ * What is preserved already stays as it is, and so does what root has pinned.
+ *
+ * Context: with kho_components_lock.
+ */
+void kho_component_agree(struct kho_component *c, u32 version)
+{
+	c->agreed = version;
+	kho_settle_write(c);
+}
+
+/**
+ * kho_component_pin - have a version written whatever the next kernel reads
+ * @c: the component.
+ * @version: the version; 0 lifts the pin.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if this kernel does not write that version; -EBUSY if
+ * something is preserved with the component.
+ */
+int kho_component_pin(struct kho_component *c, u32 version)
+{
+	if (version && (version < c->min_write || version > c->version))
+		return -EINVAL;
+
+	scoped_guard(mutex, &kho_components_lock) {
+		if (atomic_long_read(&c->users))
+			return -EBUSY;
+		c->pinned = version;
+		kho_settle_write(c);
+	}
+
+	kho_sysfs_notify();
+	return 0;
+}
+
+/* kho_write=NAME:VERSION,..., for components that are yet to register, too */
+static char kho_write_param[128];
+
+/* What it says about a component, 0 if nothing */
+static u32 kho_write_param_of(const char *name)
+{
+	const size_t len = strlen(name);
+	u32 version;
+
+	for (const char *at = kho_write_param; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (!strncmp(at, name, len) && at[len] == ':' &&
+		    sscanf(at + len + 1, "%u", &version) == 1)
+			return version;
+	}
+
+	return 0;
+}
+
+static void kho_apply_write_param(struct kho_component *c)
+{
+	u32 version = kho_write_param_of(c->name);
+
+	if (version && kho_component_pin(c, version))
+		pr_warn("kho_write= has version %u of %s, expected %u to %u\n",
+			version, c->name, c->min_write, c->version);
+}
+
+static int __init kho_parse_write(char *arg)
+{
+	if (!arg || strscpy(kho_write_param, arg) < 0) {
+		pr_warn("kho_write= needs NAME:VERSION,... of at most %zu characters\n",
+			sizeof(kho_write_param) - 1);
+		kho_write_param[0] = 0;
+		return -EINVAL;
+	}
+
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		kho_apply_write_param(kho_table.components[i]);
+	return 0;
+}
+early_param("kho_write", kho_parse_write);
 
 /* Reading: what the previous kernel states */
 
@@ -395,3 +592,138 @@ int kho_compat_read(const void *fdt, u64 len,
 	/* Without the tree of preserved memory, which comes first, nothing can be */
 	return kho_status_error(table->components[0]->status) ? -EPROTONOSUPPORT : 0;
 }
+
+/* Registering: components that are not in the table from the start */
+
+static bool kho_component_valid(const struct kho_component *c)
+{
+	const size_t len = strlen(c->name);
+
+	return len && len <= KHO_COMPONENT_NAME_MAX && c->min_version &&
+	       c->min_version <= c->min_write && c->min_write <= c->write &&
+	       c->write <= c->version;
+}
+
+/* With the lock; the table has so few that order matters more than speed */
+static int kho_table_add(struct kho_component *c)
+{
+	if (kho_table.nr == ARRAY_SIZE(kho_components))
+		return -ENOSPC;
+
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		if (!strcmp(kho_components[i]->name, c->name))
+			return -EEXIST;
+	}
+
+	kho_components[kho_table.nr++] = c;
+	return 0;
+}
+
+static bool kho_table_remove(const struct kho_component *c)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		if (kho_components[i] != c)
+			continue;
+		kho_table.nr--;
+		memmove(&kho_components[i], &kho_components[i + 1],
+			(kho_table.nr - i) * sizeof(kho_components[0]));
+		return true;
+	}
+
+	return false;
+}
+
+static int kho_fdt_add_component(void *fdt, void *component)
+{
+	const struct kho_component *c = component;
+	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
+
+	if (node < 0)
+		return -EINVAL;
+	if (!fdt_setprop_u32(fdt, node, c->name, c->write) && !kho_fdt_crowded(fdt))
+		return 0;
+
+	fdt_delprop(fdt, node, c->name);
+	return -ENOMEM;
+}
+
+static int kho_fdt_remove_component(void *fdt, void *component)
+{
+	const struct kho_component *c = component;
+	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
+
+	return node < 0 ? node : fdt_delprop(fdt, node, c->name);
+}
+
+/* Without an FDT as yet, the early pass or kho_init() finds it in the table */
+static void kho_judge_late(struct kho_component *c)
+{
+	const struct kho_component_table one = { .components = &c, .nr = 1 };
+	const void *fdt = kho_in_fdt();
+	const char *origin;
+
+	if (fdt && !kho_read_statement(fdt, &one, &origin))
+		kho_report(&one, origin);
+}
+
+/**
+ * kho_component_register - add a component
+ * @component: the component; it must stay where it is until it is unregistered.
+ *
+ * For components of modules. Those that are built in have a line in
+ * kho_components.h, by which the image of the kernel says that it reads them. Its
+ * status is known afterwards, unless the handover is yet to be read.
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if its name or its versions make no sense; -EEXIST if there is
+ * one of that name; -ENOSPC or -ENOMEM if there are too many.
+ */
+int kho_component_register(struct kho_component *component)
+{
+	int err;
+
+	if (!kho_component_valid(component))
+		return -EINVAL;
+
+	component->loadable = true;
+	kho_apply_write_param(component);
+	scoped_guard(mutex, &kho_components_lock) {
+		err = kho_table_add(component);
+		if (err)
+			return err;
+
+		/* -EINVAL: nothing can be handed over, so it has nothing to state */
+		if (kho_edit_out_fdt(kho_fdt_add_component, component) == -ENOMEM) {
+			kho_table_remove(component);
+			return -ENOMEM;
+		}
+		kho_judge_late(component);
+	}
+
+	kho_sysfs_add_component(component);
+	kho_sysfs_notify();
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_component_register);
+
+/**
+ * kho_component_unregister - remove a component
+ * @component: one that kho_component_register() has added.
+ *
+ * Nothing may be preserved with it any more: nobody could undo that.
+ *
+ * Context: may sleep.
+ */
+void kho_component_unregister(struct kho_component *component)
+{
+	WARN_ONCE(atomic_long_read(&component->users), "KHO: %s: removed while in use\n",
+		  component->name);
+
+	kho_sysfs_remove_component(component);
+	scoped_guard(mutex, &kho_components_lock) {
+		if (kho_table_remove(component))
+			kho_edit_out_fdt(kho_fdt_remove_component, component);
+	}
+	kho_sysfs_notify();
+}
+EXPORT_SYMBOL_GPL(kho_component_unregister);

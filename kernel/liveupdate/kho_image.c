@@ -375,6 +375,7 @@ static void kho_look_in_fdt(const void *fdt, void *data)
 		offer->subtrees += kho_subtree_counts(fdt, node);
 }
 
+/* With kho_components_lock, for as long as the offer is in use */
 static struct kho_offer kho_current_offer(void)
 {
 	struct kho_offer offer = {
@@ -404,7 +405,7 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
 	if (c != offer->table->components[0])
 		return atomic_long_read(&c->users);
 
-	for (unsigned int i = 0; i < offer->table->nr; i++) {
+	for (unsigned int i = 1; i < offer->table->nr; i++) {
 		c = offer->table->components[i];
 		if (!c->best_effort)
 			users += atomic_long_read(&c->users);
@@ -421,8 +422,11 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
  */
 long kho_component_users(const struct kho_component *c)
 {
-	struct kho_offer offer = kho_current_offer();
+	struct kho_offer offer;
 
+	guard(mutex)(&kho_components_lock);
+
+	offer = kho_current_offer();
 	return kho_offer_users(&offer, c);
 }
 
@@ -470,6 +474,12 @@ static bool kho_strands_sessions(const struct kho_offer *offer,
 	return offer->liveupdate && !next->liveupdate_on && c->needs_liveupdate;
 }
 
+/* Loading an image changes the version of nothing else */
+static bool kho_write_is_fixed(const struct kho_component *c)
+{
+	return c->pinned || atomic_long_read(&c->users);
+}
+
 static bool kho_next_may_read(const struct kho_offer *offer,
 			      const struct kho_next *next,
 			      const struct kho_component *c)
@@ -482,8 +492,11 @@ static bool kho_next_may_read(const struct kho_offer *offer,
 		return true;
 
 	entry = kho_find_entry(next->entries, next->nr, c->name);
-	return entry && entry->min_version <= c->version &&
-	       c->version <= entry->version;
+	if (!entry)
+		return c->loadable;
+	if (!kho_write_is_fixed(c))
+		return kho_common_version(c, entry->min_version, entry->version);
+	return entry->min_version <= c->write && c->write <= entry->version;
 }
 
 /**
@@ -534,6 +547,46 @@ int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status)
 	return -EPROTONOSUPPORT;
 }
 
+/* Room for "4294967295 to 4294967295" */
+#define KHO_RANGE_SIZE	25
+
+static const char *kho_range_text(char *text, u32 min_version, u32 version)
+{
+	if (min_version == version)
+		snprintf(text, KHO_RANGE_SIZE, "%u", version);
+	else
+		snprintf(text, KHO_RANGE_SIZE, "%u to %u", min_version, version);
+	return text;
+}
+
+/* What to do about a version that the next kernel does not read */
+static const char *kho_version_advice(const struct kho_component *c,
+				      const struct kho_image_entry *entry)
+{
+	if (!kho_common_version(c, entry->min_version, entry->version))
+		return "no version that this kernel writes";
+	if (c->pinned)
+		return "write auto to its file write in /sys/kernel/kho/components";
+	return "close their sessions, load the image, preserve again";
+}
+
+static void kho_tell_version(const struct kho_component *c, long users,
+			     const struct kho_image_entry *entry)
+{
+	char reads[KHO_RANGE_SIZE], writes[KHO_RANGE_SIZE];
+
+	kho_range_text(reads, entry->min_version, entry->version);
+	if (atomic_long_read(&c->users))
+		pr_warn("%s: %ld preserved as version %u, the image reads %s: %s\n",
+			c->name, users, c->write, reads, kho_version_advice(c, entry));
+	else if (c->pinned)
+		pr_warn("%s: pinned to version %u, the image reads %s: %s\n",
+			c->name, c->write, reads, kho_version_advice(c, entry));
+	else
+		pr_warn("%s: this kernel writes %s, the image reads %s\n", c->name,
+			kho_range_text(writes, c->min_write, c->version), reads);
+}
+
 static void kho_tell_component(const struct kho_offer *offer,
 			       const struct kho_next *next,
 			       const struct kho_component *c)
@@ -544,14 +597,12 @@ static void kho_tell_component(const struct kho_offer *offer,
 
 	if (kho_strands_sessions(offer, next, c))
 		pr_warn("%s: %ld in use with version %u, the image starts with live update off, it needs liveupdate=on\n",
-			c->name, users, c->version);
+			c->name, users, c->write);
 	else if (!entry)
 		pr_warn("%s: %ld in use with version %u, the image has none of it\n",
-			c->name, users, c->version);
+			c->name, users, c->write);
 	else
-		pr_warn("%s: %ld in use with version %u, the image reads %u to %u\n",
-			c->name, users, c->version, entry->min_version,
-			entry->version);
+		kho_tell_version(c, users, entry);
 }
 
 /* Why a kernel would not even begin */
@@ -624,18 +675,29 @@ static int kho_refuse(const char *what, const struct kho_offer *offer,
 	return err;
 }
 
-/* Nothing is refused for what is best effort, but it is lost all the same */
-static void kho_warn_best_effort(const struct kho_offer *offer,
-				 const struct kho_next *next)
+/*
+ * Nothing is refused for what is best effort, but it is lost all the same; and no
+ * image says what its modules read.
+ */
+static bool kho_may_lose(const struct kho_offer *offer, const struct kho_next *next,
+			 const struct kho_component *c)
 {
-	bool lost = !kho_next_takes_over(offer, next) || !kho_next_speaks(next);
+	if (!kho_offer_users(offer, c))
+		return false;
+	if (c->best_effort)
+		return !kho_next_takes_over(offer, next) || !kho_next_speaks(next) ||
+		       !kho_next_may_read(offer, next, c);
 
+	return c->loadable && !kho_find_entry(next->entries, next->nr, c->name);
+}
+
+static void kho_warn_unrefused(const struct kho_offer *offer,
+			       const struct kho_next *next)
+{
 	for (unsigned int i = 0; i < offer->table->nr; i++) {
 		const struct kho_component *c = offer->table->components[i];
 
-		if (!c->best_effort || !kho_offer_users(offer, c))
-			continue;
-		if (lost || !kho_next_may_read(offer, next, c))
+		if (kho_may_lose(offer, next, c))
 			kho_tell_component(offer, next, c);
 	}
 }
@@ -647,7 +709,7 @@ static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
 		pr_warn("the next kernel may be unable to take over from this one:\n");
 		kho_tell_reasons(offer, next, in_use);
 	}
-	kho_warn_best_effort(offer, next);
+	kho_warn_unrefused(offer, next);
 }
 
 /*
@@ -657,10 +719,15 @@ static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
  */
 static int kho_check_loaded(const char *what, const struct kho_next *next)
 {
-	const struct kho_offer offer = kho_current_offer();
-	const bool in_use = !offer.liveupdate;
-	int err = kho_refuse(what, &offer, next, in_use);
+	struct kho_offer offer;
+	bool in_use;
+	int err;
 
+	guard(mutex)(&kho_components_lock);
+
+	offer = kho_current_offer();
+	in_use = !offer.liveupdate;
+	err = kho_refuse(what, &offer, next, in_use);
 	if (!err)
 		kho_warn(&offer, next, in_use);
 	return err;
@@ -734,6 +801,20 @@ int kho_check_bare(void)
 	return kho_is_enabled() ? kho_check_loaded("kexec_load()", &bare) : 0;
 }
 
+/* Have everything written that is not yet as the next kernel reads it best */
+static void kho_agree(const struct kho_next *next)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		struct kho_component *c = kho_table.components[i];
+		const struct kho_image_entry *entry = NULL;
+
+		if (next && kho_next_speaks(next))
+			entry = kho_find_entry(next->entries, next->nr, c->name);
+		kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
+								  entry->version) : 0);
+	}
+}
+
 /**
  * kho_set_next - the image for the next kexec has changed
  * @image: the one that is loaded now, %NULL for none.
@@ -743,10 +824,12 @@ int kho_check_bare(void)
  */
 void kho_set_next(const struct kimage *image)
 {
-	scoped_guard(mutex, &kho_next_lock) {
+	scoped_guard(mutex, &kho_components_lock) {
+		guard(mutex)(&kho_next_lock);
 		if (image == kho_next_image)
 			return;
 		kho_next_image = image;
+		kho_agree(image ? &image->kho.next : NULL);
 	}
 
 	kho_sysfs_notify();
@@ -762,11 +845,13 @@ void kho_set_next(const struct kimage *image)
  */
 int kho_check_next(void)
 {
-	const struct kho_offer offer = kho_current_offer();
+	struct kho_offer offer;
 	int err;
 
+	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
+	offer = kho_current_offer();
 	err = kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
 	if (!err)
 		kho_warn(&offer, &kho_next_image->kho.next, true);
@@ -785,10 +870,12 @@ int kho_check_next(void)
  */
 int kho_recheck_next(void)
 {
-	const struct kho_offer offer = kho_current_offer();
+	struct kho_offer offer;
 
+	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
+	offer = kho_current_offer();
 	return kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
 }
 
@@ -804,10 +891,12 @@ int kho_recheck_next(void)
  */
 enum kho_next_status kho_next_status(bool in_use)
 {
-	const struct kho_offer offer = kho_current_offer();
+	struct kho_offer offer;
 
+	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
+	offer = kho_current_offer();
 	if (!kho_next_image || !kho_is_enabled())
 		return KHO_NEXT_NONE;
 

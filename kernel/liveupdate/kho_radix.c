@@ -37,8 +37,10 @@
 
 struct kho_component kho_radix_component = {
 	.name = "radix",
-	.version = KHO_RADIX_VERSION,
 	.min_version = KHO_RADIX_MIN_VERSION,
+	.version = KHO_RADIX_VERSION,
+	.min_write = KHO_RADIX_MIN_WRITE_VERSION,
+	.write = KHO_RADIX_WRITE_VERSION,
 	.baseline = KHO_RADIX_BASELINE_VERSION,
 };
 

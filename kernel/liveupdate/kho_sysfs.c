@@ -10,11 +10,14 @@
 
 #define pr_fmt(fmt) "KHO: sysfs: " fmt
 
+#include <linux/cleanup.h>
 #include <linux/init.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/compat.h>
 #include <linux/kho/image.h>
 #include <linux/kobject.h>
+#include <linux/kstrtox.h>
+#include <linux/mutex.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
@@ -45,8 +48,11 @@ void kho_sysfs_notify(void)
 
 /* components/NAME/ */
 
-static const struct kho_component *kho_component_of(const struct kobject *kobj)
+/* Its directory goes first, so it is there for as long as a file is in use */
+static struct kho_component *kho_component_of(const struct kobject *kobj)
 {
+	guard(mutex)(&kho_components_lock);
+
 	for (unsigned int i = 0; i < kho_table.nr; i++) {
 		if (!strcmp(kho_table.components[i]->name, kobject_name(kobj)))
 			return kho_table.components[i];
@@ -79,6 +85,30 @@ static ssize_t min_version_show(struct kobject *kobj, struct kobj_attribute *att
 	return sysfs_emit(buf, "%u\n", kho_component_of(kobj)->min_version);
 }
 
+static ssize_t min_write_show(struct kobject *kobj, struct kobj_attribute *attr,
+			      char *buf)
+{
+	return sysfs_emit(buf, "%u\n", kho_component_of(kobj)->min_write);
+}
+
+static ssize_t write_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(kho_component_of(kobj)->write));
+}
+
+static ssize_t write_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	u32 version = 0;
+	int err = 0;
+
+	if (!sysfs_streq(buf, "auto"))
+		err = kstrtou32(buf, 10, &version) ?: (version ? 0 : -EINVAL);
+
+	return err ?: kho_component_pin(kho_component_of(kobj), version) ?: count;
+}
+
 static ssize_t incoming_show(struct kobject *kobj, struct kobj_attribute *attr,
 			     char *buf)
 {
@@ -104,6 +134,8 @@ static ssize_t users_show(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute min_version_attr = __ATTR_RO(min_version);
+static struct kobj_attribute min_write_attr = __ATTR_RO(min_write);
+static struct kobj_attribute write_attr = __ATTR_RW(write);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
 static struct kobj_attribute status_attr = __ATTR_RO(status);
 static struct kobj_attribute users_attr = __ATTR_RO(users);
@@ -111,6 +143,8 @@ static struct kobj_attribute users_attr = __ATTR_RO(users);
 static const struct attribute *const kho_component_attrs[] = {
 	&version_attr.attr,
 	&min_version_attr.attr,
+	&min_write_attr.attr,
+	&write_attr.attr,
 	&incoming_attr.attr,
 	&status_attr.attr,
 	&users_attr.attr,
@@ -219,18 +253,51 @@ static struct kobj_attribute kho_next_entry_attrs[] = {
 	KHO_COMPONENTS(KHO_NEXT_ATTR)
 };
 
+static struct kobject *kho_components_dir;
+
+static int kho_create_component(struct kho_component *c)
+{
+	c->dir = kobject_create_and_add(c->name, kho_components_dir);
+	return c->dir ? sysfs_create_files(c->dir, kho_component_attrs) : -ENOMEM;
+}
+
+/**
+ * kho_sysfs_add_component - show a component that has registered itself
+ * @c: the component.
+ *
+ * Context: may sleep.
+ */
+void kho_sysfs_add_component(struct kho_component *c)
+{
+	int err = kho_components_dir ? kho_create_component(c) : 0;
+
+	if (err)
+		pr_err("components/%s is not complete: %pe\n", c->name, ERR_PTR(err));
+}
+
+/**
+ * kho_sysfs_remove_component - undo kho_sysfs_add_component()
+ * @c: the component.
+ *
+ * Context: may sleep; without kho_components_lock.
+ */
+void kho_sysfs_remove_component(struct kho_component *c)
+{
+	kobject_del(c->dir);
+	kobject_put(c->dir);
+	c->dir = NULL;
+}
+
 static int __init kho_create_components(struct kobject *kho)
 {
-	struct kobject *dir = kobject_create_and_add("components", kho);
-	int err = dir ? 0 : -ENOMEM;
+	int err = 0;
 
-	for (unsigned int i = 0; !err && i < kho_table.nr; i++) {
-		struct kobject *kobj =
-			kobject_create_and_add(kho_table.components[i]->name, dir);
+	kho_components_dir = kobject_create_and_add("components", kho);
+	if (!kho_components_dir)
+		return -ENOMEM;
 
-		err = kobj ? sysfs_create_files(kobj, kho_component_attrs) : -ENOMEM;
-	}
-
+	for (unsigned int i = 0; !err && i < kho_table.nr; i++)
+		err = kho_create_component(kho_table.components[i]);
 	return err;
 }
 

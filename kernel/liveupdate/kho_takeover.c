@@ -8,8 +8,8 @@
  * map itself is not kept: its nodes are free memory like any other.
  *
  * What is preserved may lie in a million pieces, far more than memblock can
- * reserve one by one. So they become a bitmap of page frames, which those who
- * release memory to the page allocator look into.
+ * reserve one by one. So they become a set of page frames, see kho_frames.c, which
+ * those who release memory to the page allocator look into.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
@@ -35,128 +35,9 @@
 #include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
 
-/* Page frames in a piece of the bitmap, which fills one page */
-#define KHO_CHUNK_PAGES	(PAGE_SIZE * BITS_PER_BYTE)
-
-/*
- * Which page frames are preserved; chunks[pfn / KHO_CHUNK_PAGES] is NULL where
- * none is. Written before there is more than one CPU, read until all memory
- * that is free has been released.
- */
-static struct {
-	unsigned long **chunks;
-	unsigned long nr;
-} kho_frames __initdata;
-
-/* The chunk that @pfn is in, NULL if none of its page frames is preserved */
-static const unsigned long *__init kho_frames_chunk(unsigned long pfn)
-{
-	unsigned long index = pfn / KHO_CHUNK_PAGES;
-
-	return index < kho_frames.nr ? kho_frames.chunks[index] : NULL;
-}
-
-/* The first page frame from @pfn on that is preserved, or that is not */
-static __always_inline unsigned long __init
-kho_next_frame(unsigned long pfn, unsigned long end, bool preserved)
-{
-	while (pfn < end) {
-		const unsigned long *chunk = kho_frames_chunk(pfn);
-		unsigned long bit = pfn % KHO_CHUNK_PAGES;
-		unsigned long base = pfn - bit;
-		unsigned long stop = min(end - base, KHO_CHUNK_PAGES);
-
-		if (!chunk)
-			bit = preserved ? stop : bit;
-		else if (preserved)
-			bit = find_next_bit(chunk, stop, bit);
-		else
-			bit = find_next_zero_bit(chunk, stop, bit);
-
-		if (bit < stop)
-			return base + bit;
-		pfn = base + stop;
-	}
-
-	return end;
-}
-
-/**
- * kho_next_unpreserved - find memory that may be released
- * @from: page frame where to start; set to the first one that is not preserved.
- * @to: set to the page frame after the last one that is not.
- * @end: page frame where to end.
- *
- * For whoever gives free memory to the page allocator: what the previous kernel
- * preserved is not free, but is not in memblock.reserved either.
- *
- * Context: boot, between kho_memory_init() and the end of deferred struct page
- * init; from any number of threads.
- * Return: %true if there is any such memory between @from and @end.
- */
-bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,
-				 unsigned long end)
-{
-	*from = kho_next_frame(*from, end, false);
-	*to = kho_next_frame(*from, end, true);
-
-	return *from < end;
-}
-
-/**
- * kho_count_preserved - how much of a range does not go to the page allocator
- * @pfn: the first page frame of the range.
- * @end: the page frame after its last one.
- *
- * Context: like kho_next_unpreserved().
- * Return: the number of page frames in the range that are preserved.
- */
-unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
-{
-	unsigned long from, to, nr = 0;
-
-	for (; pfn < end; pfn += to - from) {
-		const unsigned long *chunk = kho_frames_chunk(pfn);
-
-		from = pfn % KHO_CHUNK_PAGES;
-		to = min(from + (end - pfn), KHO_CHUNK_PAGES);
-		if (chunk)
-			nr += bitmap_weight_from(chunk, from, to);
-	}
-
-	return nr;
-}
-
 static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 {
-	return kho_next_frame(pfn, end, true) < end;
-}
-
-/* A word for every 128 MiB up to the end of memory, with pages of 4 KiB */
-static size_t __init kho_frames_table_size(void)
-{
-	return PAGE_ALIGN(kho_frames.nr * sizeof(*kho_frames.chunks));
-}
-
-static int __init kho_frames_alloc(void)
-{
-	kho_frames.nr = DIV_ROUND_UP(PHYS_PFN(memblock_end_of_DRAM()),
-				     KHO_CHUNK_PAGES);
-	kho_frames.chunks = memblock_alloc(kho_frames_table_size(), PAGE_SIZE);
-	if (kho_frames.chunks)
-		return 0;
-
-	kho_frames.nr = 0;
-	return -ENOMEM;
-}
-
-static void __init kho_frames_free(void)
-{
-	for (unsigned long i = 0; i < kho_frames.nr; i++)
-		memblock_free(kho_frames.chunks[i], PAGE_SIZE);
-	memblock_free(kho_frames.chunks, kho_frames_table_size());
-	kho_frames.chunks = NULL;
-	kho_frames.nr = 0;
+	return kho_frames_next(pfn, end) < end;
 }
 
 /*
@@ -165,64 +46,22 @@ static void __init kho_frames_free(void)
  */
 static void __init kho_frames_drop(void)
 {
-	unsigned long end = kho_frames.nr * KHO_CHUNK_PAGES;
-	unsigned long pfn = kho_next_frame(0, end, true);
+	unsigned long end = PHYS_PFN(memblock_end_of_DRAM());
+	unsigned long pfn = kho_frames_next(0, end);
 
-	for (; pfn < end; pfn = kho_next_frame(pfn + 1, end, true))
+	for (; pfn < end; pfn = kho_frames_next(pfn + 1, end))
 		set_page_private(pfn_to_page(pfn), 0);
 
 	kho_frames_free();
 }
 
-/* @pfn is in memory, so there is a place for its chunk */
-static unsigned long *__init kho_frames_get_chunk(unsigned long pfn)
-{
-	unsigned long **chunk = &kho_frames.chunks[pfn / KHO_CHUNK_PAGES];
-
-	if (!*chunk)
-		*chunk = memblock_alloc(PAGE_SIZE, PAGE_SIZE);
-	return *chunk;
-}
-
-static int __init kho_frames_add(unsigned long pfn, unsigned long end)
-{
-	while (pfn < end) {
-		unsigned long *chunk = kho_frames_get_chunk(pfn);
-		unsigned long bit = pfn % KHO_CHUNK_PAGES;
-		unsigned long nr = min(end - pfn, KHO_CHUNK_PAGES - bit);
-
-		if (!chunk)
-			return -ENOMEM;
-
-		bitmap_set(chunk, bit, nr);
-		pfn += nr;
-	}
-
-	return 0;
-}
-
-/* At order 0 a bitmap of the tree is about the page frames of one chunk */
-static int __init kho_frames_add_bitmap(unsigned long pfn,
-					const unsigned long *bitmap)
-{
-	unsigned long *chunk = kho_frames_get_chunk(pfn);
-
-	BUILD_BUG_ON(KHO_CHUNK_PAGES != KHO_RADIX_BITMAP_KEYS);
-	if (!chunk)
-		return -ENOMEM;
-
-	bitmap_or(chunk, chunk, bitmap, KHO_CHUNK_PAGES);
-	return 0;
-}
-
 /*
- * All free memory has been released, the bitmap follows. Struct pages are
- * complete now, without which nothing can be freed.
+ * All free memory has been released. Struct pages are complete now, without which
+ * nothing can be freed.
  */
 static int __init kho_takeover_done(void)
 {
-	if (kho_frames.nr)
-		kho_frames_free();
+	kho_frames_free();
 	return 0;
 }
 core_initcall(kho_takeover_done);
@@ -569,7 +408,7 @@ struct kho_taken {
 static int __init kho_take_pages(const struct kho_run *run,
 				 struct kho_taken *taken)
 {
-	int err = taken->noted ? 0 : kho_frames_add(run->pfn, run->end);
+	int err = taken->noted ? 0 : kho_frames_add(run->pfn, run->end, 0);
 
 	if (err)
 		return err;
@@ -658,7 +497,7 @@ static int __init kho_take_range(const struct kho_run *range,
 	/* Nobody can get it, but the rest of it may still be somebody's data */
 	kho_lose_range(range, "has been taken for something else", taken);
 	kho_init_struct_pages(range);
-	return kho_frames_add(range->pfn, range->end);
+	return kho_frames_add(range->pfn, range->end, 0);
 }
 
 /* Does nobody else have a part of this? */
@@ -681,7 +520,8 @@ static bool __init kho_take_hull(const struct kho_run *hull,
 
 	taken->nid = kho_find_region(hull->pfn)->nid;
 	if (!hull->order)
-		taken->noted = !kho_frames_add_bitmap(hull->pfn, bitmap);
+		taken->noted = !kho_frames_add_bitmap(round_down(hull->pfn, KHO_RADIX_BITMAP_KEYS),
+						      bitmap);
 	return false;
 }
 
@@ -735,7 +575,7 @@ static int __init kho_keep_fdt(phys_addr_t fdt)
 
 	kho_drop_reservations(&run);
 	kho_init_struct_pages(&run);
-	return kho_frames_add(run.pfn, run.end);
+	return kho_frames_add(run.pfn, run.end, 0);
 }
 
 /**
@@ -757,7 +597,7 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	u64 time = local_clock();
 	int err;
 
-	err = kho_frames_alloc();
+	err = kho_frames_init(PHYS_PFN(memblock_end_of_DRAM()));
 	if (err)
 		return err;
 
@@ -772,9 +612,10 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	/* The clock need not run that early, but there is a counter */
 	cycles = get_cycles() - cycles;
 	time = local_clock() - time;
-	pr_info("took over %lu pages in %lu runs, %llu %s\n", taken.pages,
-		taken.runs, time ? time / NSEC_PER_USEC : (u64)cycles,
-		time ? "us" : "cycles");
+	pr_info("took over %lu pages in %lu runs, %llu %s, %lu KiB of scratch\n",
+		taken.pages, taken.runs,
+		time ? time / NSEC_PER_USEC : (u64)cycles, time ? "us" : "cycles",
+		kho_frames_pages() << (PAGE_SHIFT - 10));
 	if (taken.lost_ranges)
 		pr_warn("lost %lu preserved ranges, %lu pages\n",
 			taken.lost_ranges, taken.lost_pages);

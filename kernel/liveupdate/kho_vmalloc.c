@@ -40,8 +40,10 @@
 
 struct kho_component kho_vmalloc_component = {
 	.name = "vmalloc",
-	.version = KHO_VMALLOC_VERSION,
 	.min_version = KHO_VMALLOC_MIN_VERSION,
+	.version = KHO_VMALLOC_VERSION,
+	.min_write = KHO_VMALLOC_MIN_WRITE_VERSION,
+	.write = KHO_VMALLOC_WRITE_VERSION,
 	.baseline = KHO_VMALLOC_BASELINE_VERSION,
 };
 
@@ -161,7 +163,7 @@ int kho_preserve_vmalloc(void *ptr, struct kho_vmalloc *preservation)
 		.flags = kho_vmalloc_flags(vm->flags),
 		.order = order,
 	};
-	kho_users_inc(&kho_vmalloc_component);
+	kho_component_get(&kho_vmalloc_component);
 
 	for (unsigned int i = 0; i < vm->nr_pages; i += 1U << order) {
 		if (used == ARRAY_SIZE(chunk->phys)) {
@@ -213,7 +215,7 @@ void kho_unpreserve_vmalloc(struct kho_vmalloc *preservation)
 		kho_unpreserve_pages(virt_to_page(chunk), 1);
 		free_page((unsigned long)chunk);
 	}
-	kho_users_dec(&kho_vmalloc_component);
+	kho_component_put(&kho_vmalloc_component);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_vmalloc);
 

@@ -90,8 +90,9 @@ class Repository:
         self.write("series/parts.txt", "kho: take\n  apart\n\nBecause.\n")
         self.write("series/core.txt", "kho: rewrite\n\nFor this reason.\n")
         self.write_readme({})
-        self.write("series/cover.txt",
-                   "kho: all of it\n\nOn $release, see $core:\n\n$figures\n\n$tests\n")
+        self.write("series/cover-fixes.txt", "kho: faults\n\nOf $release.\n")
+        self.write("series/cover-kho.txt",
+                   "kho: all of it\n\nOn $release, see $memory:\n\n$figures\n\n$tests\n")
         self.record_replaced()
         self.git("init", "-q")
         self.git("config", "user.name", "A. Author")
@@ -149,8 +150,8 @@ class Repository:
         except subprocess.CalledProcessError:
             return None
 
-    def mail(self, number):
-        found, = self.output.glob(f"{number:04}-*.patch")
+    def mail(self, number, part="kho"):
+        found, = (self.output / part).glob(f"{number:04}-*.patch")
         return found.read_text(encoding="utf-8")
 
 
@@ -250,6 +251,87 @@ def left_out_file_must_be_there(repo):
     says(repo.make(1), "leave lib/test.c is not in the repository")
 
 
+def add_fix(repo, text):
+    repo.write("patches/fixes/0002-fix.patch", text)
+    repo.add_to_manifest("\npatch fix\napply *-fix.patch\n")
+
+
+def fix_is_mailed_first(repo):
+    add_fix(repo, memory_patch(40, "forty", 40, "mm: fix a line"))
+    repo.make()
+    says(repo.mail(1, "fixes"), "[PATCH 1/1] mm: fix a line", "+forty")
+    says(repo.mail(0, "fixes"), "[PATCH 0/1] kho: faults", "Of 7.3.4.")
+    says(repo.mail(1), "[PATCH 1/3] kho: take apart")
+    says(repo.at(1, "mm/memory.c"), "forty")
+    assert repo.at(1, "kernel/part.c") is None
+    mails_make_a_tree(repo, MEMORY.replace("\n20\n", "\ntwenty\n").replace(
+        "\n40\n", "\nforty\n"))
+
+
+def fix_that_needs_another_is_named(repo):
+    add_fix(repo, memory_patch(40, "forty", 40))
+    repo.write("patches/fixes/0003-more.patch", memory_patch("forty", "XL", 40))
+    repo.add_to_manifest("\npatch more\napply *-more.patch\n")
+    says(repo.make(1), "patches/fixes/0003-more.patch alone: mm/memory.c, "
+         "hunk #1 at line 38")
+
+
+def fix_with_a_file_is_named(repo):
+    add_fix(repo, memory_patch(40, "forty", 40))
+    repo.write("lib/test.c", "ours\n")
+    repo.add_to_manifest("file lib/test.c\n")
+    says(repo.make(1), "patch fix: a fix brings one diff of patches/fixes/")
+
+
+def mails_to_boot_are_listed(repo):
+    add_fix(repo, memory_patch(40, "forty", 40, "mm: fix a line"))
+    repo.write("series/manifest",
+               (repo.top / "series/manifest").read_text().replace(
+                   "lines kernel", "boot\nlines kernel"))
+    repo.add_to_manifest("boot\n")
+    repo.make()
+    assert (repo.output / "boots").read_text() == \
+        "fixes/0001-mm-fix-a-line.patch\nkho/0002-kho-rewrite.patch\n"
+
+
+def patches_of_a_mail_are_one(repo):
+    repo.write("patches/0002-more.patch", memory_patch(30, "thirty", 30))
+    add_fix(repo, memory_patch(40, "forty", 40, "mm: fix a line"))
+    repo.write("series/manifest", "mail parts\n" + MANIFEST.replace(
+        "\npatch memory", "boot\nmail memory\npatch memory") +
+        "patch fix\napply *-fix.patch\npatch more\napply *-more.patch\n")
+    repo.write("series/memory.txt", "mm: change lines\n\nAt once.\n")
+    repo.make()
+    says(repo.mail(1), "[PATCH 1/2] kho: take apart", "our core", "our part")
+    says(repo.mail(2), "[PATCH 2/2] mm: change lines", "+twenty", "+thirty")
+    says(repo.mail(1, "fixes"), "+forty")
+    says((repo.output / "boots").read_text(), "kho/0001-kho-take-apart.patch")
+
+
+def diff_without_a_subject_is_named(repo):
+    repo.write("patches/0001-memory.patch", "--- a/mm" + memory_patch(
+        20, "twenty").partition("--- a/mm")[2])
+    says(repo.make(1), "patches/0001-memory.patch has no line 'Subject:'")
+
+
+def header_that_comes_later_is_named(repo):
+    repo.write("kernel/part.c", "#include <linux/new.h>\n#include \"own.h\"\n")
+    repo.write("include/linux/new.h", "ours\n")
+    repo.write("kernel/own.h", "ours\n")
+    repo.write("series/manifest", MANIFEST.replace(
+        "file kernel/core.c", "file kernel/core.c kernel/own.h include/"))
+    says(repo.make(1),
+         "patch parts: kernel/part.c includes include/linux/new.h, which comes "
+         "with patch core",
+         "patch parts: kernel/part.c includes kernel/own.h, which comes")
+
+
+def cover_letter_lists_no_files(repo):
+    repo.make()
+    says(repo.mail(0), " 4 files changed, ", "kho: take apart")
+    assert "kernel/core.c |" not in repo.mail(0), repo.mail(0)
+
+
 def forgotten_diff_is_named(repo):
     repo.write("patches/0002-more.patch", memory_patch(30, "thirty", 30))
     says(repo.make(1), "no patch applies patches/0002-more.patch")
@@ -307,24 +389,27 @@ def mode_comes_along(repo):
 
 def mails_make_the_end_state(repo):
     repo.make()
+    mails_make_a_tree(repo, MEMORY.replace("\n20\n", "\ntwenty\n"))
+
+
+def mails_make_a_tree(repo, memory):
     repo.git("init", "-q", str(repo.base))
     for args in (["add", "."], ["commit", "-q", "-m", "base"],
                  ["am", "-q", *sorted(map(str, repo.output.glob(
-                     "000[1-9]-*.patch")))]):
+                     "*/000[1-9]-*.patch")))]):
         repo.git("-c", "user.name=x", "-c", "user.email=x@localhost", *args,
                  directory=repo.base)
     for path in ("kernel/core.c", "kernel/part.c", "kernel/Makefile"):
         assert (repo.base / path).read_bytes() == \
             (repo.top / path).read_bytes(), path
-    assert (repo.base / "mm/memory.c").read_text() == \
-        MEMORY.replace("\n20\n", "\ntwenty\n")
+    assert (repo.base / "mm/memory.c").read_text() == memory
 
 
 def cover_letter_has_figures_of_the_readme(repo):
     repo.write_readme({benchfigures.plain(65536, True):
                        {"stock": {"boot": 97.4}, "ours": {"boot": 0.05}}})
     repo.make()
-    says(repo.mail(0), "Subject: [PATCH 0/3] kho: all of it", "On 7.3.4, see 2:",
+    says(repo.mail(0), "Subject: [PATCH 0/3] kho: all of it", "On 7.3.4, see 3:",
          "Measured today. boot: 10^9 instructions, preserve and retrieve:\n",
          "\npages                 boot          preserve        retrieve\n"
          "                     stock    ours     stock  ours     stock  ours\n"
@@ -367,6 +452,14 @@ TESTS = [
     forgotten_file_is_named,
     file_is_left_out,
     left_out_file_must_be_there,
+    fix_is_mailed_first,
+    fix_that_needs_another_is_named,
+    fix_with_a_file_is_named,
+    mails_to_boot_are_listed,
+    patches_of_a_mail_are_one,
+    diff_without_a_subject_is_named,
+    header_that_comes_later_is_named,
+    cover_letter_lists_no_files,
     forgotten_diff_is_named,
     pattern_without_files_is_named,
     unreadable_line_is_named,

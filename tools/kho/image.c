@@ -88,6 +88,21 @@ void expect_size(struct stream *stream, uint64_t size)
 		     (unsigned long long)total, (unsigned long long)size);
 }
 
+/* Returns false at the end if nothing did */
+static bool drain_until_decided(struct stream *stream)
+{
+	size_t size;
+
+	while (!scan_has_decided(stream->scan)) {
+		size = stream_peek(stream, 1);
+		if (!size)
+			return false;
+		stream_skip(stream, size);
+	}
+
+	return true;
+}
+
 struct kernel *parse_flat(struct image *image, struct stream *stream,
 			  uint64_t size, const char *name)
 {
@@ -95,7 +110,8 @@ struct kernel *parse_flat(struct image *image, struct stream *stream,
 	struct scan *scan = scan_new();
 
 	stream->scan = scan;
-	expect_size(stream, size);
+	if (!image->brief || !drain_until_decided(stream))
+		expect_size(stream, size);
 	stream->scan = NULL;
 
 	scan_end(scan);
@@ -306,12 +322,12 @@ void image_parse(struct image *image, struct stream *stream,
 	}
 }
 
-void image_read(struct image *image, const char *path)
+static void read_image(struct image *image, const char *path, bool brief)
 {
 	struct trouble trouble = { };
 	struct stream *stream = stream_open_file(path, &trouble);
 
-	*image = (struct image) { };
+	*image = (struct image) { .brief = brief };
 	if (stream && stream_file_size(stream) >= MAX_FILE) {
 		fail(&trouble, IS_DAMAGED, "not a kernel: it has 4 GiB or more");
 		stream_close(stream);
@@ -321,4 +337,14 @@ void image_read(struct image *image, const char *path)
 	image_parse(image, stream, &trouble);
 	stream_close(stream);
 	reason_free(&trouble.why);
+}
+
+void image_read(struct image *image, const char *path)
+{
+	read_image(image, path, false);
+}
+
+void image_read_briefly(struct image *image, const char *path)
+{
+	read_image(image, path, true);
 }

@@ -144,7 +144,8 @@ static void *read_images(void *data)
 
 	while ((i = atomic_fetch_add(&fleet->next, 1)) < fleet->nr) {
 		if (!fleet->nodes[i].image.nr)
-			image_read(&fleet->nodes[i].image, fleet->nodes[i].path);
+			image_read_briefly(&fleet->nodes[i].image,
+					   fleet->nodes[i].path);
 	}
 
 	return NULL;

@@ -224,6 +224,12 @@ void scan_end(struct scan *scan)
 	look(scan, scan->len);
 }
 
+bool scan_has_decided(const struct scan *scan)
+{
+	return scan->release[0] && scan->without_kho && !scan->flawed &&
+	       !scan->note_size;
+}
+
 /* The description */
 
 #define STOCK_KHO	4	/* of Linux 7.2.13 and of 7.3 */

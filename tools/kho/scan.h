@@ -52,6 +52,9 @@ void scan_feed(struct scan *scan, const void *data, size_t size);
 /* Nothing follows */
 void scan_end(struct scan *scan);
 
+/* Linux without KHO: nothing that follows makes it another */
+bool scan_has_decided(const struct scan *scan);
+
 /* What @scan has found out about @kernel: kind, reason and components */
 void scan_describe(const struct scan *scan, struct kernel *kernel);
 

@@ -3,8 +3,10 @@
  * KHO components: the formats that a handover is made of, each with a version.
  *
  * Whoever is about to read what the previous kernel left asks first, once,
- * whether this kernel can read it: kho_object_readable(). A user of a component
- * names the component and never sees a version.
+ * whether this kernel can read it: kho_object_readable(). Whoever preserves
+ * something takes a reference to the component for as long as it stays preserved:
+ * kho_component_get(). A user of a component names the component and never sees a
+ * version; only the component itself looks at the one that is to be written.
  */
 #ifndef _LINUX_KHO_COMPAT_H
 #define _LINUX_KHO_COMPAT_H
@@ -12,6 +14,8 @@
 #include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/types.h>
+
+struct kobject;
 
 /**
  * enum kho_compat_status - what the early pass found about a component
@@ -34,10 +38,12 @@ enum kho_compat_status {
 };
 
 /**
- * struct kho_component - a format with a version of its own
+ * struct kho_component - a format with versions of its own
  * @name: property of the KHO FDT, at most 15 characters.
- * @version: what this kernel writes.
  * @min_version: the oldest that this kernel reads.
+ * @version: the newest that this kernel reads.
+ * @min_write: the oldest that this kernel writes; it writes all up to @version.
+ * @write: what is written now; initially what this kernel prefers.
  * @baseline: the version that a handover of Linux 7.3, which does not state
  *	any, implies; 0 if it implies none.
  * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
@@ -46,14 +52,23 @@ enum kho_compat_status {
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
+ * @preferred: the initial @write, 0 until that changes.
+ * @agreed: newest version that the loaded image reads and this kernel writes, or 0.
+ * @pinned: what root wants to be written, or 0.
+ * @loadable: it has registered itself, as a module of the next kernel may.
+ * @dir: its directory in sysfs.
  *
- * @incoming and @status are written once, by the early pass. @users changes by
- * kho_users_inc() and kho_users_dec() only.
+ * The members up to @best_effort are for the component to set, the others belong to
+ * KHO. @incoming and @status are written once, by the early pass or, for what
+ * registers later, by kho_component_register(). @write changes only while there
+ * are no @users.
  */
 struct kho_component {
 	const char *name;
-	u32 version;
 	u32 min_version;
+	u32 version;
+	u32 min_write;
+	u32 write;
 	u32 baseline;
 	const char *subtree;
 	bool needs_liveupdate;
@@ -62,6 +77,11 @@ struct kho_component {
 	u32 incoming;
 	enum kho_compat_status status;
 	atomic_long_t users;
+	u32 preferred;
+	u32 agreed;
+	u32 pinned;
+	bool loadable;
+	struct kobject *dir;
 };
 
 /* The components of KHO itself, for their users to ask about */
@@ -73,8 +93,10 @@ extern struct kho_component kho_block_component;
 int kho_component_readable(const struct kho_component *component);
 int kho_object_readable(const struct kho_component *component);
 const char *kho_compat_status_name(enum kho_compat_status status);
-void kho_users_inc(struct kho_component *component);
-void kho_users_dec(struct kho_component *component);
+u32 kho_component_get(struct kho_component *component);
+void kho_component_put(struct kho_component *component);
+int kho_component_register(struct kho_component *component);
+void kho_component_unregister(struct kho_component *component);
 #else
 static inline int kho_component_readable(const struct kho_component *component)
 {
@@ -85,6 +107,35 @@ static inline int kho_object_readable(const struct kho_component *component)
 {
 	return -ENOENT;
 }
+
+static inline u32 kho_component_get(struct kho_component *component)
+{
+	return component->write;
+}
+
+static inline void kho_component_put(struct kho_component *component)
+{
+}
+
+static inline int kho_component_register(struct kho_component *component)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_component_unregister(struct kho_component *component)
+{
+}
 #endif
+
+/* For those who have nothing to decide by the version */
+static inline void kho_users_inc(struct kho_component *component)
+{
+	kho_component_get(component);
+}
+
+static inline void kho_users_dec(struct kho_component *component)
+{
+	kho_component_put(component);
+}
 
 #endif /* _LINUX_KHO_COMPAT_H */

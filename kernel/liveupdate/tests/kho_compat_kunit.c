@@ -37,9 +37,10 @@ enum {
 };
 
 static const struct kho_component fresh[NR_COMPONENTS] = {
-	[TREE] = { .name = "tree", .version = 1, .min_version = 1, .baseline = 1 },
-	[RANGE] = { .name = "range", .version = 7, .min_version = 5, .baseline = 6 },
-	[NEWBORN] = { .name = "newborn", .version = 2, .min_version = 1 },
+	[TREE] = { .name = "tree", .version = 1, .min_version = 1, .write = 1, .baseline = 1 },
+	[RANGE] = { .name = "range", .version = 7, .min_version = 5, .min_write = 6,
+		    .write = 7, .baseline = 6 },
+	[NEWBORN] = { .name = "newborn", .version = 2, .min_version = 1, .write = 2 },
 };
 
 struct compat_test {
@@ -759,24 +760,30 @@ static void expect_compatible(struct kunit *test, const char *list, int size)
 	KUNIT_EXPECT_MEMEQ(test, list, value, size);
 }
 
-/* Linux 7.3 may read it for as long as every version is one that it reads */
+/* Linux 7.3 may read it for as long as all that is in use is as it was there */
 static void write_states_baseline(struct kunit *test)
 {
 	struct compat_test *ct = test->priv;
+	struct kho_component *range = &ct->components[RANGE];
 
-	ct->components[RANGE].version = 6;
-	ct->components[NEWBORN].baseline = 2;
+	write(test, &ct->table);
+	expect_compatible(test, V5 "\0" V4, 14);
+
+	for (unsigned int i = 0; i < NR_COMPONENTS; i++)
+		atomic_long_set(&ct->components[i].users, i != NEWBORN);
+	range->write = 6;
 	write(test, &ct->table);
 	expect_compatible(test, V5 "\0" V4, 14);
 
 	for (unsigned int i = 0; i < NR_COMPONENTS; i++) {
-		ct->components[i].version++;
+		atomic_long_set(&ct->components[i].users, 1);
+		ct->components[i].write++;
 		write(test, &ct->table);
 		expect_compatible(test, V5, 7);
-		ct->components[i].version--;
+		ct->components[i].write--;
 	}
 
-	ct->components[NEWBORN].baseline = 0;
+	/* Linux 7.3 did not have the last one at all */
 	write(test, &ct->table);
 	expect_compatible(test, V5, 7);
 }

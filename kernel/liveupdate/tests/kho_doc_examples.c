@@ -531,15 +531,17 @@ static void radix_restore_test(struct kunit *test)
 /* example: component */
 struct kho_component greeting_kho_component = {
 	.name = "greeting",
-	.version = GREETING_VERSION,
 	.min_version = GREETING_MIN_VERSION,
+	.version = GREETING_VERSION,
+	.min_write = GREETING_MIN_WRITE_VERSION,
+	.write = GREETING_WRITE_VERSION,
 	.baseline = GREETING_BASELINE_VERSION,
 };
 
 /* Version 1 ended with the text */
-static size_t greeting_size(void)
+static size_t greeting_size(u32 version)
 {
-	if (greeting_kho_component.incoming < 2)
+	if (version == 1)
 		return offsetofend(struct greeting_ser, text);
 	return sizeof(struct greeting_ser);
 }
@@ -548,7 +550,7 @@ static int greeting_read(phys_addr_t phys, size_t size, struct greeting_ser *out
 {
 	struct greeting_ser *old;
 
-	if (size != greeting_size() || kho_preserved_order(phys) < 0)
+	if (size != greeting_size(greeting_kho_component.incoming) || kho_preserved_order(phys) < 0)
 		return -EINVAL;
 
 	old = phys_to_virt(phys);
@@ -578,34 +580,46 @@ static int greeting_receive(struct greeting_ser *out)
 	return err;
 }
 
-static struct greeting_ser *greeting_leave(const char *text)
+static struct greeting_ser *greeting_write(const char *text, u64 urgency, u32 version)
 {
-	struct greeting_ser *ser;
+	const size_t size = greeting_size(version);
+	struct greeting_ser *ser = kho_alloc_preserve(size);
 	int err;
 
-	if (!kho_is_enabled())
-		return ERR_PTR(-EOPNOTSUPP);
-
-	ser = kho_alloc_preserve(sizeof(*ser));
 	if (IS_ERR(ser))
 		return ser;
 
 	strscpy(ser->text, text);
-	err = kho_add_subtree(GREETING_SUBTREE, ser, sizeof(*ser));
+	if (version >= 2)
+		ser->urgency = urgency;
+
+	err = kho_add_subtree(GREETING_SUBTREE, ser, size);
 	if (err) {
 		kho_unpreserve_free(ser);
 		return ERR_PTR(err);
 	}
 
-	kho_users_inc(&greeting_kho_component);
+	return ser;
+}
+
+static struct greeting_ser *greeting_leave(const char *text, u64 urgency)
+{
+	struct greeting_ser *ser;
+
+	if (!kho_is_enabled())
+		return ERR_PTR(-EOPNOTSUPP);
+
+	ser = greeting_write(text, urgency, kho_component_get(&greeting_kho_component));
+	if (IS_ERR(ser))
+		kho_component_put(&greeting_kho_component);
 	return ser;
 }
 
 static void greeting_take_back(struct greeting_ser *ser)
 {
-	kho_users_dec(&greeting_kho_component);
 	kho_remove_subtree(ser);
 	kho_unpreserve_free(ser);
+	kho_component_put(&greeting_kho_component);
 }
 
 /* end of component */
@@ -614,12 +628,21 @@ static void component_test(struct kunit *test)
 {
 	struct greeting_ser *ser, got;
 
-	ser = greeting_leave("mind the step");
+	ser = greeting_leave("mind the step", 3);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ser);
 	KUNIT_EXPECT_STREQ(test, "mind the step", ser->text);
+	KUNIT_EXPECT_EQ(test, 3, ser->urgency);
 	KUNIT_EXPECT_EQ(test, 1, atomic_long_read(&greeting_kho_component.users));
 	greeting_take_back(ser);
 	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&greeting_kho_component.users));
+
+	/* As the next kernel wants it that does not know the urgency */
+	ser = greeting_write("mind the step", 3, 1);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ser);
+	KUNIT_EXPECT_STREQ(test, "mind the step", ser->text);
+	KUNIT_EXPECT_EQ(test, 0, ser->urgency);
+	kho_remove_subtree(ser);
+	kho_unpreserve_free(ser);
 
 	KUNIT_EXPECT_EQ(test, -ENOENT, greeting_receive(&got));
 }
@@ -647,6 +670,9 @@ static void versions_test(struct kunit *test)
 {
 	expect_greeting(test, 1, 56, 0);
 	expect_greeting(test, 2, 64, 3);
+
+	/* Without a handover nothing is of an old version */
+	expect_greeting(test, 0, 64, 3);
 }
 
 /* What a kernel with other versions of the component states, and of radix. */
@@ -662,7 +688,8 @@ static enum kho_compat_status judge(struct kunit *test, u32 written)
 	void *fdt = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, fdt);
-	writer.version = written;
+	writer.write = written;
+	atomic_long_set(&writer.users, 1);
 	KUNIT_ASSERT_EQ(test, 0, fdt_create(fdt, PAGE_SIZE));
 	KUNIT_ASSERT_EQ(test, 0, fdt_finish_reservemap(fdt));
 	KUNIT_ASSERT_EQ(test, 0, fdt_begin_node(fdt, ""));

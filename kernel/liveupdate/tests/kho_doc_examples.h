@@ -12,15 +12,18 @@
  *
  * The subtree "greeting" is one struct greeting_ser. Version 1 ended with the
  * text. Any change to the structure needs a new version; GREETING_MIN_VERSION
- * rises when greeting_read() no longer knows an old one.
+ * rises when greeting_size() no longer knows an old one.
  */
 
 /*
- * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * The newest version that this kernel reads, and the oldest; what it writes if
+ * nothing speaks for another, and the oldest that it writes; what Linux 7.3 wrote
  * before versions were stated: it had no greetings.
  */
 #define GREETING_VERSION		2
 #define GREETING_MIN_VERSION		1
+#define GREETING_WRITE_VERSION		2
+#define GREETING_MIN_WRITE_VERSION	1
 #define GREETING_BASELINE_VERSION	0
 
 #define GREETING_SUBTREE		"greeting"

@@ -772,6 +772,8 @@ static void judges(struct kunit *test)
 	for (int i = 0; i < NR_COMPONENTS; i++) {
 		components[i].name = names[i];
 		components[i].version = row->versions[i] ?: 4;
+		components[i].min_write = components[i].version;
+		components[i].write = components[i].version;
 		components[i].needs_liveupdate = i == LUO;
 		atomic_long_set(&components[i].users, row->users[i]);
 		list[i] = &components[i];
@@ -787,18 +789,18 @@ static void best_effort_is_left_out(struct kunit *test)
 	struct kho_component components[] = {
 		{ "radix", .version = 4 },
 		{ "lost", .version = 4, .best_effort = true },
-		{ "memfd", .version = 6 },
+		{ "memfd", .version = 6, .min_write = 6 },
 	};
 	struct kho_component *list[] = { &components[0], &components[1], &components[2] };
 	const struct kho_component_table table = { list, ARRAY_SIZE(list) };
 	struct kho_offer offer = { .table = &table };
 
-	kho_users_inc(&components[1]);
+	kho_component_get(&components[1]);
 	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[0]));
 	KUNIT_EXPECT_EQ(test, 1, kho_offer_users(&offer, &components[1]));
 	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, true));
 	KUNIT_EXPECT_EQ(test, I, kho_judge_next(&offer, &good, false));
-	components[2].version = 5;
+	components[2].min_write = 5;
 	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, false));
 }
 
@@ -810,14 +812,14 @@ static void tree_is_used_by_all(struct kunit *test)
 	struct kho_offer offer = { .table = &table };
 
 	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[0]));
-	kho_users_inc(&components[1]);
-	kho_users_inc(&components[2]);
-	kho_users_inc(&components[2]);
+	kho_component_get(&components[1]);
+	kho_component_get(&components[2]);
+	kho_component_get(&components[2]);
 	offer.subtrees = 10;
 	KUNIT_EXPECT_EQ(test, 13, kho_offer_users(&offer, &components[0]));
 	KUNIT_EXPECT_EQ(test, 1, kho_offer_users(&offer, &components[1]));
 	KUNIT_EXPECT_EQ(test, 2, kho_offer_users(&offer, &components[2]));
-	kho_users_dec(&components[1]);
+	kho_component_put(&components[1]);
 	KUNIT_EXPECT_EQ(test, 12, kho_offer_users(&offer, &components[0]));
 	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[1]));
 }

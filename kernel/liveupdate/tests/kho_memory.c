@@ -45,7 +45,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/vmstat.h>
-#include <linux/workqueue.h>
+#include "../../../mm/page_alloc.h"
 
 #define SUBTREE		"kho_memory"
 #define SUBTREE_MAGIC	0x79726f6d656d6f68ULL
@@ -121,7 +121,6 @@ static struct {
 	u64 grab_wrong;		/* they were written over by somebody else */
 	u64 nodes;
 	u64 nodes_in_use;	/* for something else by now */
-	u64 nodes_left;		/* the allocator still had them */
 	u64 nodes_reserved;	/* never freed to the allocator */
 	u64 restored_pieces;
 	u64 restored;
@@ -431,12 +430,6 @@ static void check_taken(struct grabbed *grabbed, struct page *page)
 		report.grab_wrong++;
 }
 
-/* Pages that are kept for one CPU cannot be had from another */
-static void drain_this_cpu(struct work_struct *unused)
-{
-	drain_local_pages(NULL);
-}
-
 /* Exact, and with what waits in the list of another CPU */
 static unsigned long left_to_allocator(void)
 {
@@ -460,16 +453,22 @@ static unsigned long left_to_allocator(void)
 static void take_all(struct grabbed *grabbed)
 {
 	struct page *page;
+	u64 nr;
 
 	for (int i = 0; i < BIT(SPARE_ORDER); i++)
 		take(grabbed, grabbed->spare + i);
 	for (int i = 0; i < BIT(SPARE_ORDER); i++)
 		check_taken(grabbed, grabbed->spare + i);
 
-	while ((page = alloc_page(GRAB_GFP))) {
-		take(grabbed, page);
-		cond_resched();
-	}
+	/* What another CPU has in its lists cannot be had from here */
+	do {
+		drain_all_pages(NULL);
+		nr = report.grabbed;
+		while ((page = alloc_page(GRAB_GFP))) {
+			take(grabbed, page);
+			cond_resched();
+		}
+	} while (report.grabbed != nr);
 
 	report.grab_left = left_to_allocator();
 	__free_pages(grabbed->spare, SPARE_ORDER);
@@ -521,10 +520,8 @@ static void look_for_nodes(const struct grabbed *grabbed)
 			continue;
 		if (PageReserved(page))
 			report.nodes_reserved++;
-		else if (page_count(page))
-			report.nodes_in_use++;
 		else
-			report.nodes_left++;
+			report.nodes_in_use++;
 	}
 }
 
@@ -536,13 +533,9 @@ static int grab(u64 seed)
 		.pfns = pfns,
 		.seed = seed,
 	};
-	int err;
 
 	if (!pfns)
 		return -ENOMEM;
-	err = schedule_on_each_cpu(drain_this_cpu);
-	if (err)
-		return err;
 	grabbed.spare = alloc_pages(PIECE_GFP, SPARE_ORDER);
 	if (!grabbed.spare)
 		return -ENOMEM;
@@ -722,7 +715,6 @@ static int report_show(struct seq_file *m, void *unused)
 	SHOW(grab_wrong);
 	SHOW(nodes);
 	SHOW(nodes_in_use);
-	SHOW(nodes_left);
 	SHOW(nodes_reserved);
 	SHOW(restored_pieces);
 	SHOW(restored);

@@ -4,7 +4,8 @@
  * or a buggy one, would. For tests with a real kexec; root asks for it by
  * writing to files in kho_test/ of debugfs:
  *
- * announce - at once, in the FDT for the next kernel:
+ * announce - in the FDT for the next kernel, at once, and once more during the
+ *	kexec, because KHO itself states there what it writes:
  *	"NAME N", "NAME absent" or "NAME bytes N": property NAME of the
  *	components node becomes the number N, is removed, or becomes N zero
  *	bytes; "node absent" removes the node, "compatible TEXT" makes TEXT
@@ -105,6 +106,20 @@ static int announce(void *fdt, void *command)
 	return 0;
 }
 
+/* What has been announced, to be done again */
+static char announced[8][COMMAND_SIZE];
+static unsigned int nr_announced;
+
+static void announce_again(void)
+{
+	char command[COMMAND_SIZE];
+
+	for (unsigned int i = 0; i < nr_announced; i++) {
+		strscpy(command, announced[i]);
+		kho_edit_out_fdt(announce, command);
+	}
+}
+
 static ssize_t announce_write(struct file *file, const char __user *buf, size_t count,
 			      loff_t *pos)
 {
@@ -112,9 +127,16 @@ static ssize_t announce_write(struct file *file, const char __user *buf, size_t 
 
 	if (IS_ERR(command))
 		return PTR_ERR(command);
+	if (nr_announced == ARRAY_SIZE(announced))
+		return -ENOSPC;
 
 	/* Errors of libfdt are not errno values */
-	return kho_edit_out_fdt(announce, command) ? -EINVAL : count;
+	strscpy(announced[nr_announced], command);
+	if (kho_edit_out_fdt(announce, command))
+		return -EINVAL;
+
+	nr_announced++;
+	return count;
 }
 
 static const struct file_operations announce_fops = {
@@ -211,6 +233,7 @@ static int damage_luo(void *fdt, void *unused)
 /* kernel_kexec() has LUO serialize before it calls the reboot notifiers */
 static int damage_at_reboot(struct notifier_block *nb, unsigned long event, void *cmd)
 {
+	announce_again();
 	if (armed.damage)
 		kho_edit_out_fdt(damage_luo, NULL);
 	return NOTIFY_DONE;

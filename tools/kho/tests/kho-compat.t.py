@@ -9,11 +9,11 @@ import os
 import pathlib
 import platform
 import re
+import resource
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.dont_write_bytecode = True
 TESTS = pathlib.Path(__file__).resolve().parent
@@ -595,10 +595,19 @@ def fleet(tool):
     many.mkdir()
     for i in range(200):
         (many / f"{i}").write_bytes(images.bzimage(images.note(), size=1_000_000))
-    start = time.monotonic()
+    start = cpu_seconds()
     status, printed = tool.json("matrix", str(many))
     yield "matrix: 200 images", (status, len(printed["pairs"])), (COMPATIBLE, 40_000)
-    yield "matrix: 200 images in seconds", time.monotonic() - start < 20, True
+    yield "matrix: 200 images in seconds", cpu_seconds() - start < 20, True
+
+    packed = gzip.compress(kernel(NO_KHO, size=2**20))
+    ends = tool.write("ends", images.bzimage(payload=packed[:-8] + bytes(8)))
+    status, printed = tool.json("matrix", ends)
+    yield "matrix: reads no more of a kernel without KHO than says so", (
+        status, printed["images"][0]["kind"]), (COMPATIBLE, "without-kho")
+    status, printed = tool.json("show", ends)
+    yield "show: reads all of it", (status, printed["images"][0]["kind"]), (
+        UNKNOWN, "damaged")
 
 
 def assumed(tool):
@@ -666,6 +675,12 @@ def limits(tool):
          ': >"$2"; wait $p', "sh", tool.program, str(path)],
         capture_output=True, text=True, check=False)
     yield "a file that shrinks is no signal", fifo_like.returncode in (0, 2, 3), True
+
+
+def cpu_seconds():
+    """Of all programs that have ended. A busy host does not change it much."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def peak_memory(command):

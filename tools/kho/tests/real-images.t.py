@@ -7,6 +7,7 @@ each in ARCHITECTURE/NAME. What is not there is skipped. TAP.
 import gzip
 import json
 import pathlib
+import resource
 import shutil
 import struct
 import subprocess
@@ -208,6 +209,35 @@ def made(images):
     yield "/bin/ls", lambda: images.show("/bin/ls")[1][0]["kind"], OTHER
 
 
+def cpu_seconds(*command):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def large(images):
+    """More than 400 MB, unpacked: time in relation to unpacking alone."""
+    def judge(pack, unpack):
+        image = images.find("arm64/linux-binary-7.3.*-arm64", "vmlinuz*")
+        path = images.scratch / "large"
+        with open(path, "wb") as out:
+            packer = subprocess.Popen(pack, stdin=subprocess.PIPE, stdout=out)
+            with packer.stdin:
+                for _ in range(400_000_000 // image.stat().st_size + 1):
+                    packer.stdin.write(image.read_bytes())
+            packer.wait()
+        alone = min(cpu_seconds(*unpack, path) for _ in range(2))
+        found = min(cpu_seconds(images.program, "show", path) for _ in range(2))
+        return found <= 2 * alone
+    for program in ("gzip", "zstd", "lz4"):
+        def each(program=program):
+            if not shutil.which(program):
+                raise Skip(f"no {program} here")
+            return judge((program, "-1", "-c"), (program, "-d", "-c"))
+        yield f"400 MB packed with {program}: twice the time at most", each, True
+
+
 def verdicts(images):
     """No pair of these can hand over, and that is known."""
     for package, name in (("amd64/memtest86+", "mt86+x64"),
@@ -261,7 +291,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         images = Images(sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(scratch))
         cases = [*as_packaged(images), *page_sizes(images), *made(images),
-                 *verdicts(images)]
+                 *large(images), *verdicts(images)]
         if len(sys.argv) == 4:
             cases += without_libraries(images, sys.argv[3])
         return 1 if run(cases) else 0

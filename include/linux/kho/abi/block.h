@@ -29,11 +29,14 @@
  */
 
 /*
- * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * The newest version that this kernel reads, and the oldest; what it writes if
+ * nothing speaks for another, and the oldest that it writes; what Linux 7.3 wrote
  * before versions were stated in the KHO FDT.
  */
 #define KHO_BLOCK_VERSION		1
-#define KHO_BLOCK_MIN_VERSION	1
+#define KHO_BLOCK_MIN_VERSION		1
+#define KHO_BLOCK_WRITE_VERSION		1
+#define KHO_BLOCK_MIN_WRITE_VERSION	1
 #define KHO_BLOCK_BASELINE_VERSION	1
 
 /* Size of a block in bytes; kernels with other page sizes refuse to read it */

@@ -36,11 +36,14 @@
  */
 
 /*
- * What this kernel writes, the oldest that it reads, and what Linux 7.3 wrote
+ * The newest version that this kernel reads, and the oldest; what it writes if
+ * nothing speaks for another, and the oldest that it writes; what Linux 7.3 wrote
  * before versions were stated in the KHO FDT.
  */
-#define KHO_VMALLOC_VERSION				1
+#define KHO_VMALLOC_VERSION		1
 #define KHO_VMALLOC_MIN_VERSION		1
+#define KHO_VMALLOC_WRITE_VERSION	1
+#define KHO_VMALLOC_MIN_WRITE_VERSION	1
 #define KHO_VMALLOC_BASELINE_VERSION	1
 
 /* The area came from vmalloc() */

@@ -8,6 +8,7 @@
 #include <linux/liveupdate.h>
 
 #include "internal.h"
+#include "kexec_handover_internal.h"
 
 /* Where the running kernel is */
 char *sim_image;
@@ -131,43 +132,143 @@ int kexec_add_buffer(struct kexec_buf *kbuf)
 }
 
 /*
+ * The next kernel as it describes itself. It is this one again, whatever it says:
+ * a test that has it read less tests this side only.
+ */
+static union {
+	struct kho_image_note note;
+	u8 bytes[KHO_IMAGE_NOTE_ALIGN];
+} next_kernel;
+
+/* Has it been described otherwise than by the note of this one? */
+static bool next_is_other;
+
+char *sim_next_cmdline = "kho=on liveupdate=on";
+
+/* Of two images, one may be loaded while the other one is being loaded */
+static struct kimage images[2];
+static struct kimage *loaded;
+
+static struct kho_image_note *next_note(void)
+{
+	const size_t size = struct_size(&kho_image_note, entries, kho_image_note.nr);
+
+	static_assert(sizeof(next_kernel) >= sizeof(kho_image_note) +
+		      8 * sizeof(struct kho_image_entry));
+	if (!next_is_other)
+		memcpy(&next_kernel.note, &kho_image_note, size);
+	next_is_other = true;
+	return &next_kernel.note;
+}
+
+static void sum_up(struct kho_image_note *note)
+{
+	const u32 *words = (u32 *)note;
+	size_t nr = struct_size(note, entries, note->nr) / sizeof(*words);
+	u32 sum = note->sum;
+
+	for (size_t i = 0; i < nr; i++)
+		sum -= words[i];
+	note->sum = sum;
+}
+
+/* What the note of the next kernel says that it reads */
+void sim_next_reads(const char *name, u32 min_version, u32 version)
+{
+	struct kho_image_note *note = next_note();
+	struct kho_image_entry *entry = note->entries;
+
+	while (entry < note->entries + note->nr && strcmp(entry->name, name))
+		entry++;
+	if (entry == note->entries + note->nr)
+		note->nr++;
+	strscpy(entry->name, name);
+	entry->min_version = min_version;
+	entry->version = version;
+	sum_up(note);
+}
+
+/* Its image has no note, and root says that it is Linux 7.3 */
+void sim_next_is_stock(void)
+{
+	memset(&next_kernel, 0, sizeof(next_kernel));
+	next_is_other = true;
+}
+
+/* It is this kernel again */
+void sim_next_is_same(void)
+{
+	next_is_other = false;
+}
+
+static void kernel_file(struct kimage *image)
+{
+	image->kernel_buf = next_is_other ? (void *)&next_kernel : (void *)&kho_image_note;
+	image->kernel_buf_len = next_is_other ? sizeof(next_kernel) :
+		struct_size(&kho_image_note, entries, kho_image_note.nr);
+	if (next_is_other && !next_kernel.note.nr)
+		kho_set_assumed("7.3");
+}
+
+/* kexec_file_load(); what was loaded before stays if it fails */
+int sim_load(void)
+{
+	struct kimage *image = &images[loaded == images];
+	struct kexec_buf kernel = {
+		.image = image,
+		.buffer = "kernel",
+		.bufsz = sizeof("kernel"),
+		.memsz = SIM_IMAGE_SIZE,
+		.buf_align = PAGE_SIZE,
+	};
+	int err;
+
+	*image = (struct kimage) {
+		.type = KEXEC_TYPE_DEFAULT,
+		.cmdline_buf = sim_next_cmdline,
+	};
+	kernel_file(image);
+	err = kexec_add_buffer(&kernel) ?: kho_fill_kimage(image);
+	if (err)
+		return err;
+	if (!image->kho.scratch)
+		sim_bug("the next kernel gets no handover", 0);
+
+	kho_set_next(image);
+	loaded = image;
+	return 0;
+}
+
+void sim_unload(void)
+{
+	kho_set_next(NULL);
+	loaded = NULL;
+}
+
+/*
  * End this kernel. Memory stays, and the next one can be booted. With an error,
  * this one goes on.
  */
 int sim_try_kexec(struct sim_handover *to)
 {
-	char cmdline[] = "kho=on liveupdate=on";
-	/* Of the image only the note matters; the next kernel is this one again */
-	struct kimage image = {
-		.type = KEXEC_TYPE_DEFAULT,
-		.kernel_buf = (void *)&kho_image_note,
-		.kernel_buf_len = struct_size(&kho_image_note, entries, kho_image_note.nr),
-		.cmdline_buf = cmdline,
-	};
-	struct kexec_buf kernel = {
-		.image = &image,
-		.buffer = (char[]){ "kernel" },
-		.bufsz = sizeof("kernel"),
-		.memsz = SIM_IMAGE_SIZE,
-		.buf_align = PAGE_SIZE,
-	};
-	int err = kexec_add_buffer(&kernel) ?: kho_fill_kimage(&image);
+	int err = loaded ? 0 : sim_load();
+	const struct kimage image = loaded ? *loaded : (struct kimage) {};
 
-	if (err || !image.kho.scratch)
+	if (err)
 		sim_bug("the next kernel cannot be loaded", err);
 
-	kho_set_next(&image);
 	err = kho_check_next() ?: liveupdate_reboot();
-	kho_set_next(NULL);
-	if (err)
+	if (err) {
+		sim_unload();
 		return err;
+	}
 
 	*to = (struct sim_handover) {
 		.fdt = image.kho.fdt,
 		.fdt_len = PAGE_SIZE,
 		.scratch = image.kho.scratch->mem,
 		.scratch_len = image.kho.scratch->bufsz,
-		.image = kernel.mem,
+		.image = image.segment[0].mem,
 	};
 
 	sim_sync_areas();

@@ -192,6 +192,7 @@ struct seq_buf {
 
 void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
 int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
+void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args);
 #define seq_buf_str(s)		((s)->buf)
 
 /* There is no time, and one thread */
@@ -506,6 +507,8 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 #define zone_idx(zone)			((void)(zone), 0)
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
+struct zone;
+void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
 #define memalloc_mayfail_restore(flags)	((void)(flags))
 DEFINE_LOCK_GUARD_0(memalloc_mayfail, _T->flags = memalloc_mayfail_save(),

@@ -378,9 +378,22 @@ void sim_poison(struct page *page)
 	num_poisoned_pages.counter++;
 }
 
+/* Free pages in the lists of CPUs */
+static unsigned long pages_of_cpus;
+
+void sim_keep_pages(unsigned long nr)
+{
+	pages_of_cpus = nr;
+}
+
+void drain_all_pages(struct zone *zone)
+{
+	pages_of_cpus = 0;
+}
+
 long si_mem_available(void)
 {
-	return sim_pages(SIM_FREE);
+	return sim_pages(SIM_FREE) - pages_of_cpus;
 }
 
 /*

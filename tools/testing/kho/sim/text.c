@@ -88,7 +88,8 @@ static void put_conversion(struct seq_buf *s, const char *spec, va_list *args)
 		    va_arg(*args, unsigned int));
 }
 
-static void format(struct seq_buf *s, const char *fmt, va_list *args)
+/* As the kernel's printf() */
+void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args)
 {
 	while (*fmt) {
 		size_t plain = strcspn(fmt, "%"), len;
@@ -128,7 +129,7 @@ int seq_buf_printf(struct seq_buf *s, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	format(s, fmt, &args);
+	sim_vformat(s, fmt, &args);
 	va_end(args);
 	return 0;
 }
@@ -139,7 +140,7 @@ int sim_printk(const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	format(&s, fmt, &args);
+	sim_vformat(&s, fmt, &args);
 	va_end(args);
 
 	if (getenv("SIM_LOG"))
@@ -180,12 +181,11 @@ unsigned int sim_warnings(void)
 ssize_t sim_strscpy(char *to, const char *from, size_t size)
 {
 	size_t len = strnlen(from, size);
+	const bool cut = len == size;
 
-	if (len == size)
-		len--;
-	memcpy(to, from, len);
-	to[len] = '\0';
-	return len;
+	memcpy(to, from, len - cut);
+	to[len - cut] = '\0';
+	return cut ? -E2BIG : (ssize_t)len;
 }
 
 unsigned long long memparse(const char *from, char **end)

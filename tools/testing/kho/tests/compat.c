@@ -229,10 +229,10 @@ TEST(users_do_not_underflow)
 {
 	struct kho_component c = { .name = "one" };
 
-	kho_users_inc(&c);
-	kho_users_dec(&c);
+	kho_component_get(&c);
+	kho_component_put(&c);
 	CHECK_EQ(0, sim_warnings());
-	kho_users_dec(&c);
+	kho_component_put(&c);
 	CHECK_EQ(1, sim_warnings());
 	CHECK_EQ(0, atomic_long_read(&c.users));
 }

@@ -186,6 +186,18 @@ TEST(more_than_fits)
 	CHECK_EQ(0, kho_component_users(&kho_vmalloc_component));
 }
 
+TEST(fits_when_cpus_give_pages_back)
+{
+	struct file *file;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(3, 0);
+	sim_keep_pages(sim_pages(SIM_FREE));
+	i_size_write(file_inode(file), PFN_PHYS(8));
+	CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
+}
+
 TEST(contents)
 {
 	u64 data = incoming(7, 1);

@@ -40,11 +40,13 @@ static const char *empty_session(int i)
 	return name;
 }
 
+/* The next kernel decides what is written, so it is loaded first */
 static void hand_on(int device)
 {
-	int session = require_fd(luo_create(device, "vm"), "create session");
-	int empty = 0;
+	int empty = 0, session;
 
+	check_result(load_next_kernel(), 0, "load the next kernel");
+	session = require_fd(luo_create(device, "vm"), "create session");
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		check_result(luo_preserve(session, fds[i], files[i].token), 0,
 			     "%s: preserve", files[i].name);

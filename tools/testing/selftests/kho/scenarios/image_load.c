@@ -7,8 +7,8 @@
  *
  * needs memory: 1G
  * needs cmdline: initcall_blacklist=test_kho_init crashkernel=128M
- * needs kernels: ours ours:radix=2-3 ours:vmalloc=2-3 ours:block=-
- * needs kernels: ours:luo=6-7 ours:memfd=3-4 ours:memfd=1-1 ours:memfd=-
+ * needs kernels: ours ours:radix=2-3 ours:vmalloc=8-9 ours:block=-
+ * needs kernels: ours:luo=6-7 ours:memfd=8-9 ours:memfd=1-1 ours:memfd=-
  * needs kernels: ours:page-shift=14 ours:flags=0 ours:flags=1 ours:memblock=-
  */
 #include <string.h>
@@ -22,17 +22,17 @@ static const struct {
 	const char *log;
 } table[] = {
 	{ "ours:radix=2-3", "",
-	  "in use with version 1, the image reads 2 to 3" },
-	{ "ours:vmalloc=2-3", "",
-	  "vmalloc: 1 in use with version 1, the image reads 2 to 3" },
+	  "preserved as version 1, the image reads 2 to 3: no version that this kernel writes" },
+	{ "ours:vmalloc=8-9", "",
+	  "vmalloc: 1 preserved as version 1, the image reads 8 to 9: no version" },
 	{ "ours:block=-", "",
 	  "block: 2 in use with version 1, the image has none of it" },
 	{ "ours:luo=6-7", "",
-	  "luo: 1 in use with version 5, the image reads 6 to 7" },
-	{ "ours:memfd=3-4", "",
-	  "memfd: 1 in use with version 2, the image reads 3 to 4" },
+	  "luo: 1 preserved as version 5, the image reads 6 to 7: no version" },
+	{ "ours:memfd=8-9", "",
+	  "memfd: 1 preserved as version 2, the image reads 8 to 9: no version" },
 	{ "ours:memfd=1-1", "",
-	  "memfd: 1 in use with version 2, the image reads 1 to 1" },
+	  "memfd: 1 preserved as version 2, the image reads 1: no version" },
 	{ "ours:memfd=-", "",
 	  "memfd: 1 in use with version 2, the image has none of it" },
 	{ "ours:page-shift=14", "",

@@ -7,7 +7,7 @@
  * needs memory: 1G
  * needs smp: 4
  * needs cmdline: initcall_blacklist=test_kho_init
- * needs kernels: ours ours:memfd=3-4
+ * needs kernels: ours ours:memfd=8-9
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -130,7 +130,7 @@ static void first(void)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	require(shared != MAP_FAILED, "map memory to share");
 	set_kho_check("warn");
-	check_result(load_kernel("ours:memfd=3-4", ""), 0,
+	check_result(load_kernel("ours:memfd=8-9", ""), 0,
 		     "load an image that reads no memfds");
 	set_kho_check("enforce");
 	start(device);

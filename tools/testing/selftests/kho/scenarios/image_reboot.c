@@ -9,7 +9,7 @@
  *
  * needs memory: 1G
  * needs cmdline: initcall_blacklist=test_kho_init
- * needs kernels: ours ours:memfd=3-4
+ * needs kernels: ours ours:memfd=8-9
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -55,7 +55,7 @@ static void refused(const char *what)
 static void load_no_memfds(void)
 {
 	set_kho_check("warn");
-	check_result(load_kernel("ours:memfd=3-4", ""), 0,
+	check_result(load_kernel("ours:memfd=8-9", ""), 0,
 		     "load an image that reads no memfds");
 	set_kho_check("enforce");
 }
@@ -134,11 +134,11 @@ static void first(void)
 	memfiles_preserve(session, &files[0], 1);
 	check_news(watch, "a memfd");
 	check_kho("next/status", "incompatible");
-	check_kho("next/memfd", "3-4");
+	check_kho("next/memfd", "8-9");
 
 	refused("image that reads no memfds");
 	check(kmsg_has("reboot refused by kho_check=enforce"), "the log says so");
-	check(kmsg_has("memfd: 1 in use with version 2, the image reads 3 to 4"),
+	check(kmsg_has("memfd: 1 preserved as version 2, the image reads 8 to 9"),
 	      "the log says why");
 	refused("once more");
 	memfiles_preserve(session, &files[1], 1);

@@ -7,16 +7,18 @@
  * needs cmdline: initcall_blacklist=test_kho_init reserve_mem=1M:1M:region
  */
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "scenario.h"
 
 static const struct {
-	const char *name, *version;
+	const char *name, *oldest, *newest, *preferred;
 } components[] = {
-	{ "radix", "1" }, { "vmalloc", "1" }, { "block", "1" },
-	{ "memblock", "1" }, { "luo", "5" }, { "memfd", "2" },
+	{ "radix", "1", "1", "1" }, { "vmalloc", "1", "1", "1" },
+	{ "block", "1", "1", "1" }, { "memblock", "1", "1", "1" },
+	{ "luo", "5", "5", "5" }, { "memfd", "2", "2", "2" },
 };
 
 static const struct memfile files[] = {
@@ -40,17 +42,17 @@ static void check_component(int i, const char *file, const char *expected)
 
 	snprintf(path, sizeof(path), "components/%s/%s", components[i].name, file);
 	check_kho(path, expected);
-	check_mode(path, 0444);
+	check_mode(path, strcmp(file, "write") ? 0444 : 0644);
 }
 
 static void check_components(bool handover)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(components); i++) {
-		const char *version = components[i].version;
-
-		check_component(i, "version", version);
-		check_component(i, "min_version", version);
-		check_component(i, "incoming", handover ? version : "0");
+		check_component(i, "version", components[i].newest);
+		check_component(i, "min_version", components[i].oldest);
+		check_component(i, "min_write", components[i].oldest);
+		check_component(i, "write", components[i].preferred);
+		check_component(i, "incoming", handover ? components[i].newest : "0");
 		check_component(i, "status", handover ? "ok" : "none");
 	}
 }

@@ -9,8 +9,8 @@
  * needs kernels: ours stock ours:drop ours:sum=1 ours:version=2 ours:duplicate
  * needs kernels: ours:duplicate,radix=2-3 ours:page-shift=14
  * needs kernels: ours:flags=0 ours:flags=1 ours:flags=3
- * needs kernels: ours:radix=2-3 ours:vmalloc=2-3 ours:block=- ours:memblock=-
- * needs kernels: ours:luo=6-7 ours:memfd=3-4 ours:memfd=1-1 ours:memfd=1-9
+ * needs kernels: ours:radix=2-3 ours:vmalloc=8-9 ours:block=- ours:memblock=-
+ * needs kernels: ours:luo=6-7 ours:memfd=8-9 ours:memfd=1-1 ours:memfd=1-9
  * needs kernels: ours:memfd=-
  */
 #include <dirent.h>

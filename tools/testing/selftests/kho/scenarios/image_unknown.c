@@ -116,6 +116,9 @@ static void first(void)
 	check_kho("next/status", "compatible");
 	check_kho("next/potential", "unknown");
 	set_kho_check("enforce");
+
+	/* A kernel of Linux 7.3 decides what is written from here on */
+	check_result(load_as_stock("stock", ""), 0, "load a stock kernel as 7.3");
 	session = require_fd(luo_create(device, "vm"), "create session");
 	memfiles_preserve(session, &file, 1);
 	in_use();

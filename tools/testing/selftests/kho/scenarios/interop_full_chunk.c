@@ -13,8 +13,10 @@ static const struct memfile file = {
 	.name = "full-chunk", .token = 1, .size = 511 * 256 * KIB(4),
 };
 
+/* The next kernel decides what is written, so it is loaded first */
 static void hand_on(int device)
 {
+	check_result(load_next_kernel(), 0, "load the next kernel");
 	memfiles_preserve(require_fd(luo_create(device, "vm"),
 				     "create session"), &file, 1);
 }

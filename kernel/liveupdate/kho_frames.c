@@ -1,0 +1,585 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO page frames - which ones a take-over keeps out of the page allocator.
+ *
+ * A table with an entry for each piece of memory, of 128 MiB with pages of 4 KiB.
+ * An entry holds the one run of page frames that is preserved in the piece, or
+ * the address of a bitmap if there are several. So memory that is preserved in
+ * large runs takes no bitmaps, and fragments take 1 bit for each page around
+ * them. The table has as many levels as the end of memory asks for; an entry of
+ * a higher level that is preserved as a whole needs no table below it.
+ *
+ * It also knows for which page frames the struct page has been left to deferred
+ * initialization: those of ranges of order 1 and above, the first one of each
+ * range excepted. Such page frames are called late.
+ *
+ * Written before there is more than one CPU, then read until all free memory has
+ * been released.
+ */
+
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/find.h>
+#include <linux/init.h>
+#include <linux/kexec_handover.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+
+#include "kexec_handover_internal.h"
+
+/* Page frames of a piece: as many as there are bits in a page */
+#define KHO_PIECE_SHIFT		(PAGE_SHIFT + 3)
+#define KHO_PIECE_PAGES		BIT(KHO_PIECE_SHIFT)
+
+#define KHO_TABLE_SHIFT		(PAGE_SHIFT - 3)
+#define KHO_TABLE_ENTRIES	BIT(KHO_TABLE_SHIFT)
+
+/*
+ * An entry is 0, the address of a table or of a bitmap, or a run. Of an address
+ * the low bits are free: KHO_LATE says that a second bitmap, of late page frames,
+ * follows the first one.
+ */
+#define KHO_RUN			BIT(0)
+#define KHO_LATE		BIT(1)
+#define KHO_FLAGS		(KHO_RUN | KHO_LATE)
+
+/*
+ * A run: page frames of the piece from FROM up to TO, which are ranges of ORDER
+ * if they are late, else ORDER is 0. TO_END is the end of the piece.
+ */
+#define KHO_RUN_ORDER		GENMASK(7, 2)
+#define KHO_RUN_FROM		GENMASK(31, 8)
+#define KHO_RUN_TO		GENMASK(63, 32)
+#define KHO_RUN_TO_END		FIELD_MAX(KHO_RUN_TO)
+
+static struct {
+	unsigned long *root;
+	unsigned int shift;	/* log2 of the page frames of an entry of the root */
+	unsigned long pages;	/* allocated for tables and bitmaps */
+	unsigned long steps;	/* entries visited to add runs; for tests */
+} kho_frames __initdata;
+
+/* An entry, and the page frames that it is about */
+struct kho_piece {
+	unsigned long entry;
+	unsigned long base;
+	unsigned long nr;
+};
+
+struct kho_piece_run {
+	unsigned long from;
+	unsigned long to;
+	unsigned int order;
+};
+
+static unsigned long kho_run_entry(const struct kho_piece_run *run)
+{
+	return KHO_RUN | FIELD_PREP(KHO_RUN_ORDER, run->order) |
+	       FIELD_PREP(KHO_RUN_FROM, run->from) |
+	       FIELD_PREP(KHO_RUN_TO, run->to);
+}
+
+static struct kho_piece_run kho_entry_run(unsigned long entry, unsigned long nr)
+{
+	struct kho_piece_run run = {
+		.from = FIELD_GET(KHO_RUN_FROM, entry),
+		.to = FIELD_GET(KHO_RUN_TO, entry),
+		.order = FIELD_GET(KHO_RUN_ORDER, entry),
+	};
+
+	if (run.to == KHO_RUN_TO_END)
+		run.to = nr;
+	return run;
+}
+
+static unsigned long *kho_entry_bitmap(unsigned long entry)
+{
+	return (unsigned long *)(entry & ~KHO_FLAGS);
+}
+
+/* NULL if the struct pages of all that is preserved here are initialized */
+static unsigned long *kho_entry_late(unsigned long entry)
+{
+	if (!(entry & KHO_LATE))
+		return NULL;
+
+	return kho_entry_bitmap(entry) + BITS_TO_LONGS(KHO_PIECE_PAGES);
+}
+
+/* The piece that @pfn is in; the larger, the less there is to tell of it */
+static __always_inline struct kho_piece __init kho_find_piece(unsigned long pfn)
+{
+	const unsigned long *table = kho_frames.root;
+	unsigned int shift = kho_frames.shift;
+	struct kho_piece piece = { .nr = ULONG_MAX };
+
+	if (!table || pfn >> shift >= KHO_TABLE_ENTRIES)
+		return piece;
+
+	for (;; shift -= KHO_TABLE_SHIFT) {
+		piece.entry = table[(pfn >> shift) % KHO_TABLE_ENTRIES];
+		if (!piece.entry || piece.entry & KHO_RUN ||
+		    shift == KHO_PIECE_SHIFT)
+			break;
+		table = (const unsigned long *)piece.entry;
+	}
+
+	piece.nr = BIT(shift);
+	piece.base = round_down(pfn, piece.nr);
+	return piece;
+}
+
+/* What follows is about page frames of a piece, from @bit on and before @stop */
+
+static __always_inline unsigned long
+kho_next_preserved(const struct kho_piece *piece, unsigned long bit,
+		   unsigned long stop)
+{
+	struct kho_piece_run run;
+
+	if (!piece->entry)
+		return stop;
+	if (!(piece->entry & KHO_RUN))
+		return find_next_bit(kho_entry_bitmap(piece->entry), stop, bit);
+
+	run = kho_entry_run(piece->entry, piece->nr);
+	return bit < run.to ? min(max(bit, run.from), stop) : stop;
+}
+
+static __always_inline unsigned long
+kho_next_other(const struct kho_piece *piece, unsigned long bit,
+	       unsigned long stop)
+{
+	struct kho_piece_run run;
+
+	if (!piece->entry)
+		return bit;
+	if (!(piece->entry & KHO_RUN))
+		return find_next_zero_bit(kho_entry_bitmap(piece->entry), stop, bit);
+
+	run = kho_entry_run(piece->entry, piece->nr);
+	return bit < run.from ? bit : min(max(bit, run.to), stop);
+}
+
+/* The first page frame of a range of which the others are late */
+static unsigned long kho_next_late(const struct kho_piece *piece,
+				   unsigned long bit, unsigned long stop)
+{
+	const unsigned long *late = kho_entry_late(piece->entry);
+	struct kho_piece_run run;
+	unsigned long limit;
+
+	if (piece->entry & KHO_RUN) {
+		run = kho_entry_run(piece->entry, piece->nr);
+		if (!run.order)
+			return stop;
+		bit = ALIGN(piece->base + max(bit, run.from), BIT(run.order)) -
+		      piece->base;
+		return bit < run.to ? min(bit, stop) : stop;
+	}
+
+	if (!late)
+		return stop;
+
+	/* Skip what is left of a range that starts before @bit */
+	bit = find_next_zero_bit(late, stop, bit);
+	if (bit == stop)
+		return stop;
+
+	limit = min(stop + 1, piece->nr);
+	bit = find_next_bit(late, limit, bit);
+	return bit < limit ? bit - 1 : stop;
+}
+
+static unsigned long kho_piece_weight(const struct kho_piece *piece,
+				      unsigned long bit, unsigned long stop)
+{
+	struct kho_piece_run run;
+
+	if (!piece->entry)
+		return 0;
+	if (!(piece->entry & KHO_RUN))
+		return bitmap_weight_from(kho_entry_bitmap(piece->entry), bit, stop);
+
+	run = kho_entry_run(piece->entry, piece->nr);
+	return clamp(run.to, bit, stop) - clamp(run.from, bit, stop);
+}
+
+/* The first page frame from @pfn on that @next finds, or @end */
+static __always_inline unsigned long
+kho_find_frame(unsigned long pfn, unsigned long end,
+	       unsigned long (*next)(const struct kho_piece *piece,
+				     unsigned long bit, unsigned long stop))
+{
+	while (pfn < end) {
+		struct kho_piece piece = kho_find_piece(pfn);
+		unsigned long stop = min(end - piece.base, piece.nr);
+		unsigned long bit = next(&piece, pfn - piece.base, stop);
+
+		pfn = piece.base + bit;
+		if (bit < stop)
+			break;
+	}
+
+	return pfn;
+}
+
+/**
+ * kho_next_unpreserved - find memory that may be released
+ * @from: page frame where to start; set to the first one that is not preserved.
+ * @to: set to the page frame after the last one that is not.
+ * @end: page frame where to end.
+ *
+ * For whoever gives free memory to the page allocator: what the previous kernel
+ * preserved is not free, but is not in memblock.reserved either.
+ *
+ * Context: boot, between kho_memory_init() and the end of deferred struct page
+ * init; from any number of threads.
+ * Return: %true if there is any such memory between @from and @end.
+ */
+bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,
+				 unsigned long end)
+{
+	*from = kho_find_frame(*from, end, kho_next_other);
+	*to = kho_find_frame(*from, end, kho_next_preserved);
+
+	return *from < end;
+}
+
+/**
+ * kho_count_preserved - how much of a range does not go to the page allocator
+ * @pfn: the first page frame of the range.
+ * @end: the page frame after its last one.
+ *
+ * Context: like kho_next_unpreserved().
+ * Return: the number of page frames in the range that are preserved.
+ */
+unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
+{
+	unsigned long nr = 0;
+
+	while (pfn < end) {
+		struct kho_piece piece = kho_find_piece(pfn);
+		unsigned long stop = min(end - piece.base, piece.nr);
+
+		nr += kho_piece_weight(&piece, pfn - piece.base, stop);
+		pfn = piece.base + stop;
+	}
+
+	return nr;
+}
+
+/* The first page frame from @pfn on that is preserved, or @end */
+unsigned long __init kho_frames_next(unsigned long pfn, unsigned long end)
+{
+	return kho_find_frame(pfn, end, kho_next_preserved);
+}
+
+/* The first one of a range from @pfn on of which the others are late, or @end */
+unsigned long __init kho_frames_next_late(unsigned long pfn, unsigned long end)
+{
+	return kho_find_frame(pfn, end, kho_next_late);
+}
+
+/* Writing */
+
+static void *__init kho_frames_alloc(unsigned int nr_pages)
+{
+	/* Holds no pointers to anything that kmemleak knows */
+	void *mem = memblock_alloc_try_nid(nr_pages * PAGE_SIZE, PAGE_SIZE, 0,
+					   MEMBLOCK_ALLOC_NOLEAKTRACE,
+					   NUMA_NO_NODE);
+
+	if (mem)
+		kho_frames.pages += nr_pages;
+	return mem;
+}
+
+static void __init kho_frames_dealloc(void *mem, unsigned int nr_pages)
+{
+	memblock_free(mem, nr_pages * PAGE_SIZE);
+	kho_frames.pages -= nr_pages;
+}
+
+/**
+ * kho_frames_init - begin with no page frames
+ * @end: the page frame after the last one that there is.
+ *
+ * Context: boot, while memblock allocates.
+ * Return: 0 or -ENOMEM.
+ */
+int __init kho_frames_init(unsigned long end)
+{
+	kho_frames.shift = KHO_PIECE_SHIFT;
+	while ((end - 1) >> kho_frames.shift >= KHO_TABLE_ENTRIES)
+		kho_frames.shift += KHO_TABLE_SHIFT;
+
+	kho_frames.root = kho_frames_alloc(1);
+	return kho_frames.root ? 0 : -ENOMEM;
+}
+
+/* Of a range all page frames but the first one */
+static void __init kho_set_late(unsigned long *late, const struct kho_piece_run *run)
+{
+	for (unsigned long bit = run->from; bit < run->to; bit += BIT(run->order))
+		bitmap_set(late, bit + 1, BIT(run->order) - 1);
+}
+
+static void __init kho_bitmap_add(unsigned long entry, const struct kho_piece_run *run)
+{
+	bitmap_set(kho_entry_bitmap(entry), run->from, run->to - run->from);
+	if (run->order)
+		kho_set_late(kho_entry_late(entry), run);
+}
+
+/* Make bitmaps of an entry: one, and another one if any page frame is @late */
+static int __init kho_entry_spread(unsigned long *entry, bool late)
+{
+	struct kho_piece_run run = {};
+	unsigned long *bitmap;
+
+	if (*entry & KHO_RUN)
+		run = kho_entry_run(*entry, KHO_PIECE_PAGES);
+	else if (*entry && (!late || *entry & KHO_LATE))
+		return 0;
+
+	late |= run.order;
+	bitmap = kho_frames_alloc(1 + late);
+	if (!bitmap)
+		return -ENOMEM;
+
+	if (*entry && !(*entry & KHO_RUN)) {
+		bitmap_copy(bitmap, kho_entry_bitmap(*entry), KHO_PIECE_PAGES);
+		kho_frames_dealloc(kho_entry_bitmap(*entry), 1);
+	}
+
+	*entry = (unsigned long)bitmap | (late ? KHO_LATE : 0);
+	kho_bitmap_add(*entry, &run);
+	return 0;
+}
+
+/* Can a run still be told as one together with @run? */
+static bool __init kho_run_extend(unsigned long *entry, const struct kho_piece_run *run)
+{
+	struct kho_piece_run old;
+
+	if (!*entry) {
+		*entry = kho_run_entry(run);
+		return true;
+	}
+	if (!(*entry & KHO_RUN))
+		return false;
+
+	old = kho_entry_run(*entry, KHO_PIECE_PAGES);
+	if (run->from >= old.from && run->to <= old.to)
+		return true;
+	if (run->order != old.order ||
+	    (run->from != old.to && run->to != old.from))
+		return false;
+
+	old.from = min(old.from, run->from);
+	old.to = max(old.to, run->to);
+	*entry = kho_run_entry(&old);
+	return true;
+}
+
+static int __init kho_piece_add(unsigned long *entry, const struct kho_piece_run *run)
+{
+	int err;
+
+	BUILD_BUG_ON(KHO_PIECE_SHIFT >= 24);
+
+	if (kho_run_extend(entry, run))
+		return 0;
+
+	err = kho_entry_spread(entry, run->order);
+	if (!err)
+		kho_bitmap_add(*entry, run);
+	return err;
+}
+
+/* Entries side by side that are empty so far, and preserved as a whole now */
+static unsigned long __init kho_fill_entries(unsigned long *table, unsigned long index,
+					     unsigned long nr, unsigned int order)
+{
+	struct kho_piece_run run = { .to = KHO_RUN_TO_END, .order = order };
+	unsigned long entry = kho_run_entry(&run), i;
+
+	nr = min(nr, KHO_TABLE_ENTRIES - index);
+	for (i = 0; i < nr && !table[index + i]; i++)
+		table[index + i] = entry;
+
+	return i;
+}
+
+static int __init kho_table_add(unsigned long *table, unsigned int shift,
+				unsigned long pfn, unsigned long end,
+				unsigned int order);
+
+/* A part of what an entry of a higher level stands for */
+static int __init kho_branch_add(unsigned long *entry, unsigned int shift,
+				 unsigned long pfn, unsigned long end,
+				 unsigned int order)
+{
+	if (*entry & KHO_RUN)
+		return 0;
+
+	if (!*entry)
+		*entry = (unsigned long)kho_frames_alloc(1);
+	if (!*entry)
+		return -ENOMEM;
+
+	return kho_table_add((unsigned long *)*entry, shift - KHO_TABLE_SHIFT,
+			     pfn, end, order);
+}
+
+static int __init kho_table_add(unsigned long *table, unsigned int shift,
+				unsigned long pfn, unsigned long end,
+				unsigned int order)
+{
+	while (pfn < end) {
+		unsigned long index = (pfn >> shift) % KHO_TABLE_ENTRIES;
+		unsigned long base = round_down(pfn, BIT(shift));
+		unsigned long stop = min(end, base + BIT(shift));
+		struct kho_piece_run run = {
+			.from = pfn - base,
+			.to = stop - base,
+			.order = order,
+		};
+		unsigned long filled = 0;
+		int err;
+
+		kho_frames.steps++;
+		if (stop - pfn == BIT(shift))
+			filled = kho_fill_entries(table, index, (end - pfn) >> shift,
+						  order);
+		if (filled) {
+			pfn += filled << shift;
+			continue;
+		}
+
+		if (shift == KHO_PIECE_SHIFT)
+			err = kho_piece_add(&table[index], &run);
+		else
+			err = kho_branch_add(&table[index], shift, pfn, stop, order);
+		if (err)
+			return err;
+		pfn = stop;
+	}
+
+	return 0;
+}
+
+/**
+ * kho_frames_add - keep page frames out of the page allocator
+ * @pfn: the first one.
+ * @end: the one after the last one.
+ * @order: if they are ranges of an order and only the first struct page of each
+ *	has been initialized, that order; 0 if all have been.
+ *
+ * Context: as kho_frames_init().
+ * Return: 0 or -ENOMEM.
+ */
+int __init kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order)
+{
+	return kho_table_add(kho_frames.root, kho_frames.shift, pfn, end, order);
+}
+
+/* The entry of the piece that starts at @pfn, with tables as needed */
+static unsigned long *__init kho_frames_entry(unsigned long pfn)
+{
+	unsigned long *table = kho_frames.root;
+
+	for (unsigned int shift = kho_frames.shift;; shift -= KHO_TABLE_SHIFT) {
+		unsigned long *entry = &table[(pfn >> shift) % KHO_TABLE_ENTRIES];
+
+		if (shift == KHO_PIECE_SHIFT)
+			return entry;
+		if (!*entry)
+			*entry = (unsigned long)kho_frames_alloc(1);
+		if (!*entry || *entry & KHO_RUN)
+			return NULL;
+		table = (unsigned long *)*entry;
+	}
+}
+
+/**
+ * kho_frames_add_bitmap - the same for a bitmap of pages, as the map has them
+ * @pfn: the page frame that the first bit is about.
+ * @bitmap: KHO_RADIX_BITMAP_KEYS bits, at order 0 as many as a piece has pages.
+ *
+ * Context: as kho_frames_init().
+ * Return: 0 or -ENOMEM.
+ */
+int __init kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap)
+{
+	unsigned long from = find_first_bit(bitmap, KHO_PIECE_PAGES);
+	unsigned long to = find_next_zero_bit(bitmap, KHO_PIECE_PAGES, from);
+	unsigned long *entry;
+	int err;
+
+	BUILD_BUG_ON(KHO_PIECE_PAGES != KHO_RADIX_BITMAP_KEYS);
+
+	if (from == KHO_PIECE_PAGES)
+		return 0;
+	if (find_next_bit(bitmap, KHO_PIECE_PAGES, to) == KHO_PIECE_PAGES)
+		return kho_frames_add(pfn + from, pfn + to, 0);
+
+	entry = kho_frames_entry(pfn);
+	if (!entry)
+		return -ENOMEM;
+
+	kho_frames.steps++;
+	err = kho_entry_spread(entry, false);
+	if (!err)
+		bitmap_or(kho_entry_bitmap(*entry), kho_entry_bitmap(*entry), bitmap,
+			  KHO_PIECE_PAGES);
+	return err;
+}
+
+static void __init kho_table_free(unsigned long *table, unsigned int shift)
+{
+	for (unsigned long i = 0; i < KHO_TABLE_ENTRIES; i++) {
+		unsigned long entry = table[i];
+
+		if (!entry || entry & KHO_RUN)
+			continue;
+		if (shift == KHO_PIECE_SHIFT)
+			kho_frames_dealloc(kho_entry_bitmap(entry),
+					   entry & KHO_LATE ? 2 : 1);
+		else
+			kho_table_free((unsigned long *)entry,
+				       shift - KHO_TABLE_SHIFT);
+	}
+
+	kho_frames_dealloc(table, 1);
+}
+
+/**
+ * kho_frames_free - forget all page frames
+ *
+ * Context: boot; nobody releases free memory meanwhile.
+ */
+void __init kho_frames_free(void)
+{
+	unsigned long *root = kho_frames.root;
+
+	if (!root)
+		return;
+
+	kho_frames.root = NULL;
+	kho_table_free(root, kho_frames.shift);
+}
+
+/* Pages that have been allocated for all this */
+unsigned long __init kho_frames_pages(void)
+{
+	return kho_frames.pages;
+}
+
+/* Entries visited so far to add page frames; for tests */
+unsigned long __init kho_frames_steps(void)
+{
+	return kho_frames.steps;
+}
