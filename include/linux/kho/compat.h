@@ -46,9 +46,12 @@ enum kho_compat_status {
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
+ * @unfinished: how many of the previous kernel the next kexec would lose, whatever
+ *	the next kernel reads.
  *
  * @incoming and @status are written once, by the early pass. @users changes by
- * kho_users_inc() and kho_users_dec() only.
+ * kho_users_inc() and kho_users_dec() only, @unfinished by kho_unfinished_inc()
+ * and kho_unfinished_dec().
  */
 struct kho_component {
 	const char *name;
@@ -62,6 +65,7 @@ struct kho_component {
 	u32 incoming;
 	enum kho_compat_status status;
 	atomic_long_t users;
+	atomic_long_t unfinished;
 };
 
 /* The components of KHO itself, for their users to ask about */
@@ -75,6 +79,8 @@ int kho_object_readable(const struct kho_component *component);
 const char *kho_compat_status_name(enum kho_compat_status status);
 void kho_users_inc(struct kho_component *component);
 void kho_users_dec(struct kho_component *component);
+void kho_unfinished_inc(struct kho_component *component);
+void kho_unfinished_dec(struct kho_component *component);
 #else
 static inline int kho_component_readable(const struct kho_component *component)
 {
