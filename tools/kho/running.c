@@ -72,16 +72,23 @@ static bool read_range(const char *sysfs, const char *name,
 	return true;
 }
 
+/* Of a file that some kernels do not have, and then leave @number as it is */
+static bool read_if_there(const char *sysfs, const char *dir, const char *name,
+			  unsigned long max, unsigned long *number,
+			  struct reason *why)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, dir, name);
+	return access(path, F_OK) || read_number(sysfs, dir, name, max, number, why);
+}
+
 /* What is written now; a kernel that can write but one version does not say */
 static bool read_write(const char *sysfs, const char *dir, unsigned long version,
 		       unsigned long *write, struct reason *why)
 {
-	char path[PATH_MAX];
-
 	*write = version;
-	snprintf(path, sizeof(path), "%s/%s/write", sysfs, dir);
-	return access(path, F_OK) ||
-	       read_number(sysfs, dir, "write", UINT32_MAX, write, why);
+	return read_if_there(sysfs, dir, "write", UINT32_MAX, write, why);
 }
 
 static bool read_component(const char *sysfs, const char *name,
@@ -101,6 +108,8 @@ static bool read_component(const char *sysfs, const char *name,
 	    !read_number(sysfs, dir, "min_version", UINT32_MAX, &min_version, why) ||
 	    !read_number(sysfs, dir, "incoming", UINT32_MAX, &incoming, why) ||
 	    !read_number(sysfs, dir, "users", ULONG_MAX, &state->users, why) ||
+	    !read_if_there(sysfs, dir, "unfinished", ULONG_MAX,
+			   &state->unfinished, why) ||
 	    !read_word(sysfs, dir, "status", state->status,
 		       sizeof(state->status), why) ||
 	    !read_range(sysfs, name, state, why))

@@ -834,16 +834,19 @@ TEST(sessions_are_not_finished)
 
 	sim_boot_liveupdate(&left.handover);
 	CHECK_EQ(2, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(2, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("session [memfds] of the previous kernel is not finished"));
 	CHECK(sim_logged("kexec refused: 2 sessions of the previous kernel would be lost"));
 
 	expect_linked(NR_LINKED);
 	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.unfinished));
 	session = sim_session_retrieve("memfds");
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("kexec refused: 1 sessions"));
 	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	sim_close(session);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
 	CHECK_EQ(0, sim_try_kexec(&next));
@@ -858,6 +861,7 @@ TEST(broken_session_is_not_in_use)
 	sim_boot_liveupdate(&left.handover);
 	expect_linked(NR_LINKED);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(0, sim_try_kexec(&next));
 }
 
