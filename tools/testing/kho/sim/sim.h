@@ -69,6 +69,8 @@ void sim_poison(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
+void *sim_sparse(unsigned int nr_pages, bool (*has)(unsigned int i));
+void sim_free_sparse(void *addr);
 
 struct file *sim_file(unsigned int nr, unsigned int order);
 void *sim_file_page(struct file *file, u64 index);
