@@ -568,11 +568,11 @@ def fleet(tool):
     yield "matrix: pairs", (status, {
         os.path.basename(p["from"]) + os.path.basename(p["to"]): p["verdict"][0]
         for p in printed["pairs"]}), (COMPATIBLE, {
-            "aa": "c", "ab": "c", "ac": "i", "ba": "i", "bb": "c", "bc": "c",
+            "aa": "c", "ab": "c", "ac": "i", "ba": "c", "bb": "c", "bc": "c",
             "ca": "i", "cb": "c", "cc": "c"})
     status, out, _ = tool.run("matrix", *paths.values())
     yield "matrix: table", out.splitlines()[-6:-2], [
-        "from\\to   1   2   3", "      1   +   +   -", "      2   -   +   +",
+        "from\\to   1   2   3", "      1   +   +   -", "      2   +   +   +",
         "      3   -   +   +"]
     status, _, err = tool.run("matrix", str(directory), "/nowhere")
     yield "matrix: a file that is missing", (status, "/nowhere: No such" in err), (
@@ -584,6 +584,9 @@ def fleet(tool):
     status, out, _ = tool.run("path", paths["a"], paths["b"], str(directory))
     yield "path: direct", (status, out), (COMPATIBLE, f"{paths['a']} -> {paths['b']}\n")
     status, printed = tool.json("path", paths["c"], paths["a"], str(directory))
+    yield "path: back, too", (status, printed["path"]), (
+        COMPATIBLE, [paths["c"], paths["b"], paths["a"]])
+    status, printed = tool.json("path", paths["c"], paths["a"])
     yield "path: none", (status, printed["path"]), (INCOMPATIBLE, [])
     newer = tool.write("newer", images.bzimage(images.note(version=2)))
     status, printed = tool.json("path", newer, paths["a"])
@@ -733,7 +736,23 @@ def from_running(tool):
     status, printed = tool.check(None, good)
     yield "the version that is written counts", (
         status, printed["components"][3]["next_status"]), (INCOMPATIBLE, "too-old")
+
+    (tool.sysfs / "components/memfd/min_write").write_text("1\n", encoding="ascii")
+    status, printed = tool.check(None, good)
+    yield "it can be another one for another image", (
+        status, printed["components"][3]["next_status"], printed["potential"]), (
+        COMPATIBLE, "ok", "compatible")
+    (tool.sysfs / "components/memfd/users").write_text("1\n", encoding="ascii")
+    status, printed = tool.check(None, good)
+    yield "but not while it is in use", (
+        status, printed["components"][3]["next_status"], printed["potential"]), (
+        INCOMPATIBLE, "too-old", "incompatible")
+    (tool.sysfs / "components/memfd/min_write").unlink()
     write.unlink()
+
+    (tool.sysfs / "next/memfd").unlink()
+    status, printed = tool.check(None, good)
+    yield "a component of a module", status, COMPATIBLE
 
     tool.write_sysfs({"radix": 2, "memblock": 1})
     _, printed = tool.check(None, running_image())
