@@ -147,6 +147,34 @@ static const struct golden_row vmalloc_1_4k[] = {
 	{}
 };
 
+/* The descriptor is that of version 1 */
+static const struct golden_row vmalloc_2[] = {
+	VALUE(KHO_VMALLOC_BASELINE_VERSION, 1),
+	VALUE(KHO_VMALLOC_ALLOC, 1),
+	VALUE(KHO_VMALLOC_HUGE_VMAP, 2),
+	VALUE(KHO_VMALLOC_EXTENTS, 4),
+	VALUE(KHO_VMALLOC_SPARSE, 8),
+	SIZE(struct kho_vmalloc, 16),
+	MEMBER(0, 8, struct kho_vmalloc, first),
+	MEMBER(8, 4, struct kho_vmalloc, total_pages),
+	MEMBER(12, 2, struct kho_vmalloc, flags),
+	MEMBER(14, 2, struct kho_vmalloc, order),
+	MEMBER(0, 8, struct kho_vmalloc_extent_chunk, hdr),
+	MEMBER(8, 8, struct kho_vmalloc_extent_chunk, nr),
+	MEMBER(16, 16, struct kho_vmalloc_extent_chunk, extents[0]),
+	SIZE(struct kho_vmalloc_extent, 16),
+	MEMBER(0, 8, struct kho_vmalloc_extent, phys),
+	MEMBER(8, 4, struct kho_vmalloc_extent, first),
+	MEMBER(12, 4, struct kho_vmalloc_extent, nr_pages),
+	{}
+};
+
+static const struct golden_row vmalloc_2_4k[] = {
+	VALUE(KHO_VMALLOC_EXTENTS_SIZE, 255),
+	SIZE(struct kho_vmalloc_extent_chunk, 4096),
+	{}
+};
+
 static const struct golden_row block_1[] = {
 	VALUE(KHO_BLOCK_BASELINE_VERSION, 1),
 	SIZE(struct kho_block_header_ser, 16),
@@ -289,6 +317,8 @@ static const struct golden_set golden_sets[] = {
 	{ "radix", KHO_RADIX_VERSION, 1, SZ_4K, radix_1_4k },
 	{ "vmalloc", KHO_VMALLOC_VERSION, 1, 0, vmalloc_1 },
 	{ "vmalloc", KHO_VMALLOC_VERSION, 1, SZ_4K, vmalloc_1_4k },
+	{ "vmalloc", KHO_VMALLOC_VERSION, 2, 0, vmalloc_2 },
+	{ "vmalloc", KHO_VMALLOC_VERSION, 2, SZ_4K, vmalloc_2_4k },
 	{ "block", KHO_BLOCK_VERSION, 1, 0, block_1 },
 	{ "block", KHO_BLOCK_VERSION, 1, SZ_4K, block_1_4k },
 	{ "memblock", MEMBLOCK_KHO_VERSION, 1, 0, memblock_1 },

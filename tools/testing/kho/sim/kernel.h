@@ -89,6 +89,7 @@
 #define mult_frac(x, n, d)	((x) / (d) * (n) + (x) % (d) * (n) / (d))
 #define DIV_ROUND_UP_ULL(x, d)	DIV_ROUND_UP((unsigned long long)(x), d)
 #define U64_MAX			UINT64_MAX
+#define U32_MAX		((u32)~0U)
 #define flex_array_size(p, member, nr)	((nr) * sizeof(*(p)->member))
 
 unsigned long bitmap_weight_from(const unsigned long *bitmap, unsigned int start,
@@ -583,6 +584,7 @@ static inline char *kstrdup(const char *from, gfp_t gfp)
 #define VM_ALLOC		0x02UL
 #define VM_UNINITIALIZED	0x20UL
 #define VM_ALLOW_HUGE_VMAP	0x400UL
+#define VM_SPARSE		0x1000UL
 #define VMALLOC_START		0UL
 #define VMALLOC_END		~0UL
 #define PAGE_KERNEL		0
@@ -599,6 +601,7 @@ struct vm_struct {
 	unsigned long size, flags;
 	unsigned int nr_pages, page_order;
 	struct page **pages;
+	struct page **mapped;	/* of a sparse area, NULL where nothing is */
 	struct list_head list;
 };
 
@@ -609,11 +612,17 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 				     int node, gfp_t gfp, const void *caller);
 int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
+struct vm_struct *get_vm_area_caller(unsigned long size, unsigned long flags,
+				     const void *caller);
+int vm_area_map_pages(struct vm_struct *area, unsigned long start, unsigned long end,
+		      struct page **pages);
+struct page *vmalloc_to_page(const void *addr);
 void free_vm_area(struct vm_struct *area);
 #define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
 void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
 		     const void *caller);
 void vfree(const void *addr);
+#define get_vm_area_size(area)		((area)->size)
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
 

@@ -571,8 +571,13 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 				     unsigned long start, unsigned long end,
 				     int node, gfp_t gfp, const void *caller)
 {
-	struct vm_struct *area = kzalloc_obj(*area);
+	struct vm_struct *area;
 
+	/* More than all memory, and so more than anybody needs */
+	if (size > SZ_64M)
+		return NULL;
+
+	area = kzalloc_obj(*area);
 	if (!area)
 		return NULL;
 
@@ -599,9 +604,57 @@ int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 	return allocation_fails() ? -ENOMEM : 0;
 }
 
+struct vm_struct *get_vm_area_caller(unsigned long size, unsigned long flags,
+				     const void *caller)
+{
+	struct vm_struct *area = __get_vm_area_node(size, PAGE_SIZE, PAGE_SHIFT, flags,
+						    VMALLOC_START, VMALLOC_END,
+						    NUMA_NO_NODE, GFP_KERNEL, caller);
+
+	if (!area)
+		return NULL;
+
+	area->mapped = sim_kmalloc((size >> PAGE_SHIFT) * sizeof(*area->mapped));
+	if (area->mapped)
+		return area;
+
+	free_vm_area(area);
+	return NULL;
+}
+
+int vm_area_map_pages(struct vm_struct *area, unsigned long start, unsigned long end,
+		      struct page **pages)
+{
+	unsigned long first = (start - (unsigned long)area->addr) >> PAGE_SHIFT;
+
+	if (start < (unsigned long)area->addr ||
+	    end > (unsigned long)area->addr + area->size)
+		return -ERANGE;
+	for (unsigned long i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
+		if (area->mapped[first + i])
+			return -EBUSY;
+		area->mapped[first + i] = pages[i];
+	}
+	return vmap_pages_range(start, end, PAGE_KERNEL, pages, PAGE_SHIFT);
+}
+
+/* Of sparse areas only */
+struct page *vmalloc_to_page(const void *addr)
+{
+	struct vm_struct *area;
+
+	list_for_each_entry(area, &areas, list) {
+		if (area->mapped && addr >= area->addr && addr < area->addr + area->size)
+			return area->mapped[(addr - area->addr) >> PAGE_SHIFT];
+	}
+
+	return NULL;
+}
+
 void free_vm_area(struct vm_struct *area)
 {
 	list_del(&area->list);
+	kfree(area->mapped);
 	kfree(area->addr);
 	kfree(area);
 }
@@ -615,6 +668,11 @@ void sim_sync_areas(void)
 		for (unsigned int i = 0; i < area->nr_pages; i++)
 			memcpy(page_start(area->pages[i]), area->addr + PFN_PHYS(i),
 			       PAGE_SIZE);
+		for (unsigned long i = 0; area->mapped && i < area->size >> PAGE_SHIFT; i++) {
+			if (area->mapped[i])
+				memcpy(page_start(area->mapped[i]),
+				       area->addr + PFN_PHYS(i), PAGE_SIZE);
+		}
 	}
 }
 
@@ -648,6 +706,35 @@ static void *vmalloc_blocks(unsigned int nr_pages, unsigned int order,
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
 {
 	return vmalloc_blocks(nr_pages, order, flags, GFP_KERNEL);
+}
+
+/* An area with VM_SPARSE and memory where @has says so, with the index in it */
+void *sim_sparse(unsigned int nr_pages, bool (*has)(unsigned int i))
+{
+	struct vm_struct *area = get_vm_area_caller(nr_pages * PAGE_SIZE, VM_SPARSE, NULL);
+
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		if (!has(i))
+			continue;
+		area->mapped[i] = alloc_pages(GFP_KERNEL, 0);
+		if (!area->mapped[i])
+			sim_bug("not enough memory for a sparse area", nr_pages);
+		*(unsigned int *)(area->addr + PFN_PHYS(i)) = i;
+	}
+
+	return area->addr;
+}
+
+/* As its owner does */
+void sim_free_sparse(void *addr)
+{
+	struct vm_struct *area = find_vm_area(addr);
+
+	for (unsigned long i = 0; i < area->size >> PAGE_SHIFT; i++) {
+		if (area->mapped[i])
+			put_page(area->mapped[i]);
+	}
+	free_vm_area(area);
 }
 
 /* Counts as one allocation, whatever it is made of */

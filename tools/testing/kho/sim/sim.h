@@ -73,6 +73,8 @@ void sim_add_device(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
+void *sim_sparse(unsigned int nr_pages, bool (*has)(unsigned int i));
+void sim_free_sparse(void *addr);
 
 extern bool sim_memfds_are_shmem;
 extern int sim_file_error;	/* of each new file, while it is not 0 */

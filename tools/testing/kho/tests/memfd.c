@@ -284,6 +284,20 @@ static u64 damaged(phys_addr_t *left)
 	return data;
 }
 
+/* Whoever finishes cannot wait for memory that does not come */
+TEST(finished_without_memory)
+{
+	u64 data = incoming(20, 0);
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+
+	sim_fail_all_allocations(true);
+	sim_memfd_finish(data);
+	sim_fail_all_allocations(false);
+	CHECK(sim_logged("a memfd of the previous kernel cannot be read: ENOMEM"));
+	CHECK_EQ(0, kho_preserved_order(first));
+	CHECK_MACHINE();
+}
+
 TEST(index_beyond_the_end)
 {
 	phys_addr_t left;

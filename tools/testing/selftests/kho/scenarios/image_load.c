@@ -24,7 +24,7 @@ static const struct {
 	{ "ours:radix=2-3", "",
 	  "preserved as version 1, the image reads 2 to 3: no version that this kernel writes" },
 	{ "ours:vmalloc=8-9", "",
-	  "vmalloc: 1 preserved as version 1, the image reads 8 to 9: no version" },
+	  "vmalloc: 1 preserved as version 2, the image reads 8 to 9: no version" },
 	{ "ours:block=-", "",
 	  "block: 2 in use with version 1, the image has none of it" },
 	{ "ours:luo=6-7", "",
