@@ -630,7 +630,14 @@ static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
 		return false;
 
 	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
-		if (folio_test_uptodate(pfn_folio(extent->pfn + i)))
+		struct folio *folio = pfn_folio(extent->pfn + i);
+		bool written;
+
+		/* Somebody may be writing to it right now */
+		folio_lock(folio);
+		written = folio_test_uptodate(folio);
+		folio_unlock(folio);
+		if (written)
 			return true;
 	}
 
@@ -668,6 +675,7 @@ static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 	int err;
 
 	inode_lock(inode);
+	shmem_hold(inode, true);
 	err = memfd_luo_save_attributes(w);
 	if (!err && memfd_luo_changed(w)) {
 		memfd_luo_forget(w);
@@ -676,9 +684,17 @@ static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 		if (err)
 			memfd_luo_forget(w);
 	}
+	if (err)
+		shmem_hold(inode, false);
 	inode_unlock(inode);
 
 	return err;
+}
+
+/* The lock of the inode may be taken by somebody who waits for this */
+static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
+{
+	shmem_hold(file_inode(args->file), false);
 }
 
 /* Reading */
@@ -1196,6 +1212,7 @@ static bool memfd_luo_v3_can_preserve(struct liveupdate_file_handler *handler,
 
 const struct liveupdate_file_ops memfd_luo_v3_file_ops = {
 	.freeze = memfd_luo_v3_freeze,
+	.unfreeze = memfd_luo_v3_unfreeze,
 	.finish = memfd_luo_v3_finish,
 	.retrieve = memfd_luo_v3_retrieve,
 	.preserve = memfd_luo_v3_preserve,

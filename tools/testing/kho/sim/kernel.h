@@ -719,7 +719,6 @@ struct module;
 #define inode_unlock(inode)	((void)(inode))
 #define MAX_LFS_FILESIZE	((loff_t)INT64_MAX)
 #define S_IALLUGO		07777
-#define U32_MAX			UINT32_MAX
 #define F_SEAL_SEAL		0x01
 #define F_SEAL_SHRINK		0x02
 #define F_SEAL_GROW		0x04
@@ -836,6 +835,7 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
 #define shmem_freeze(inode, on)		do { } while (0)
+#define shmem_hold(inode, on)		do { } while (0)
 #define SHMEM_I(inode)			(inode)
 int shmem_inode_acct_blocks(struct inode *inode, long nr);
 void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);

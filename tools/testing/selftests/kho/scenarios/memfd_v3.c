@@ -49,7 +49,7 @@ static const struct memfile files[] = {
 static const struct memfile torn = { .name = "torn", .token = 9, .size = MIB(4) };
 
 /* Tokens of the others, and of the blocks that they had */
-enum { SPARSE = 20, ALLOCATED, LATE, OWNED, POISONED, BLOCKS = 40 };
+enum { SPARSE = 20, ALLOCATED, LATE, OWNED, POISONED, BUSY, BLOCKS = 40 };
 
 #define TIB	((__u64)MIB(1) << 20)
 #define TOUCHED	MIB(32)
@@ -256,6 +256,53 @@ static void check_poisoned(int session)
 	close(fd);
 }
 
+/*
+ * One hole after the other is filled up to the kexec, and a page that is there says
+ * how many are. It never says more than arrive.
+ */
+#define BUSY_PAGES	20000
+
+static void fill_holes(int fd)
+{
+	__u64 *count = mmap(NULL, KIB(4) * (BUSY_PAGES + 1), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, fd, 0);
+
+	for (__u64 i = 1; i <= BUSY_PAGES; i++) {
+		count[i * KIB(4) / sizeof(*count)] = i;
+		__atomic_store_n(count, i, __ATOMIC_SEQ_CST);
+		usleep(500);
+	}
+	_exit(0);
+}
+
+static void preserve_busy(int session)
+{
+	int fd = new_file("busy", KIB(4) * (BUSY_PAGES + 1));
+
+	write_number(fd, 0, 0);
+	check_result(luo_preserve(session, fd, BUSY), 0, "busy: preserve");
+	if (!fork())
+		fill_holes(fd);
+	close(fd);
+}
+
+static void check_busy(int session)
+{
+	int fd = require_fd(luo_retrieve_fd(session, BUSY), "busy: retrieve");
+	__u64 filled = 0, found, number;
+
+	pread(fd, &filled, sizeof(filled), 0);
+	for (found = 0; found < filled; found++) {
+		pread(fd, &number, sizeof(number), (found + 1) * KIB(4));
+		if (number != found + 1)
+			break;
+	}
+	check(filled > 0 && found == filled, "busy: %llu of %llu pages arrived", found,
+	      filled);
+	note("%llu blocks", blocks(fd));
+	close(fd);
+}
+
 static void preserve_torn(int session)
 {
 	int other, fd = memfile_create_torn(&torn, &other);
@@ -278,6 +325,7 @@ static void before_kexec(void)
 	preserve_late(session);
 	preserve_owned(session);
 	preserve_poisoned(session);
+	preserve_busy(session);
 }
 
 static void check_others(int session)
@@ -287,6 +335,7 @@ static void check_others(int session)
 	check_late(session);
 	check_owned(session);
 	check_poisoned(session);
+	check_busy(session);
 }
 
 static void verify_all(int session, int *fds)
