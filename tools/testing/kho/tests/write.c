@@ -178,6 +178,10 @@ TEST(pinned)
 	CHECK_EQ(-EBUSY, kho_component_pin(c, 2));
 	CHECK_EQ(-EBUSY, kho_component_pin(c, 0));
 	CHECK_WRITTEN(1, true);
+	sim_next_reads("block", 2, 3);
+	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
+	CHECK(sim_logged("block: 1 preserved as version 1, the image reads 2 to 3: close "));
+	CHECK(sim_logged("close their sessions, write auto to components/*/write, load "));
 	kho_component_put(c);
 	CHECK_WRITTEN(1, true);
 
