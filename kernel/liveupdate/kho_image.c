@@ -563,10 +563,14 @@ static const char *kho_range_text(char *text, u32 min_version, u32 version)
 static const char *kho_version_advice(const struct kho_component *c,
 				      const struct kho_image_entry *entry)
 {
+	const bool users = atomic_long_read(&c->users);
+
 	if (!kho_common_version(c, entry->min_version, entry->version))
 		return "no version that this kernel writes";
+	if (c->pinned && users)
+		return "close their sessions, lift the pin, load the image, preserve again";
 	if (c->pinned)
-		return "write auto to its file write in /sys/kernel/kho/components";
+		return "lift the pin, write auto to components/*/write";
 	return "close their sessions, load the image, preserve again";
 }
 

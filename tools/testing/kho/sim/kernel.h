@@ -74,6 +74,14 @@
 #define fs_initcall(fn)		int sim_##fn(void) { return fn(); }
 #define core_initcall(fn)	fs_initcall(fn)
 #define late_initcall(fn)	fs_initcall(fn)
+#undef module_init
+#undef module_exit
+#define module_init(fn)		fs_initcall(fn)
+#define module_exit(fn)		void sim_##fn(void) { fn(); }
+#define module_param_string(name, string, len, perm)
+#define MODULE_PARM_DESC(name, text)
+#define MODULE_DESCRIPTION(text)
+#define MODULE_LICENSE(text)
 #define early_param(name, fn)	int sim_##fn(char *arg) { return fn(arg); }
 #define __setup(name, fn)	early_param(name, fn)
 
@@ -621,6 +629,8 @@ void free_vm_area(struct vm_struct *area);
 #define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
 void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
 		     const void *caller);
+#define vcalloc(n, size)	__vcalloc(n, size, GFP_KERNEL)
+#define vmalloc_array(n, size)	vcalloc(n, size)
 void vfree(const void *addr);
 #define get_vm_area_size(area)		((area)->size)
 #define get_vm_area_page_order(area)	((area)->page_order)

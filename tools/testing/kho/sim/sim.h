@@ -116,6 +116,8 @@ int sim_kho_takeover_done(void);
 int sim_kho_init(void);
 int sim_kho_parse_enable(char *arg);
 int sim_kho_parse_write(char *arg);
+int sim_kho_test_component_init(void);
+void sim_kho_test_component_exit(void);
 int sim_scratch_parse(char *arg);
 int sim_reserve_mem(char *arg);
 int sim_reserve_mem_init(void);
