@@ -219,6 +219,7 @@ typedef unsigned long cycles_t;
 
 #define atomic_long_read(v)	((v)->counter)
 #define atomic_long_set(v, n)	((v)->counter = (n))
+#define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)
@@ -333,6 +334,7 @@ typedef struct mutex spinlock_t;
 
 DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
 DEFINE_GUARD(spinlock, spinlock_t *, spin_lock(_T), spin_unlock(_T))
+DEFINE_LOCK_GUARD_0(rcu, barrier(), barrier())
 DEFINE_GUARD(rwsem_read, struct rw_semaphore *, down_read(_T), up_read(_T))
 DEFINE_GUARD(rwsem_write, struct rw_semaphore *, down_write(_T), up_write(_T))
 
@@ -418,6 +420,7 @@ struct page {
 	/* Of a folio in a file */
 	bool locked, uptodate, dirty;
 	bool movable;		/* has to move before it can be pinned */
+	bool initialized;	/* or else private is anything */
 	u64 __index;
 	struct inode *__mapping;
 	unsigned int pins;
@@ -471,6 +474,7 @@ struct page *pfn_to_online_page(unsigned long pfn);
 extern atomic_long_t num_poisoned_pages;
 #define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
+#define page_to_nid(page)	early_pfn_to_nid(page_to_pfn(page))
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
@@ -512,7 +516,15 @@ void free_reserved_page(struct page *page);
 void init_cma_reserved_pageblock(struct page *page);
 unsigned long free_reserved_area(void *start, void *end, int poison,
 				 const char *what);
-#define deferred_pages_enabled() false
+unsigned long deferred_init_start(int nid);
+void deferred_init_up_to(int nid, unsigned long end);
+void init_deferred_heads(unsigned long pfn, unsigned long end, unsigned int order,
+			 int nid, unsigned long private);
+void init_deferred_mask(unsigned long pfn, unsigned long mask, int nid,
+			unsigned long private);
+void init_deferred_tails(struct page *head, unsigned int order);
+extern bool sim_pages_missing;
+#define deferred_pages_enabled() sim_pages_missing
 
 /* What memory is used for: nothing but what the simulated kernels do */
 
