@@ -420,11 +420,11 @@ struct page {
 	/* Of a folio in a file */
 	bool locked, uptodate, dirty;
 	bool movable;		/* has to move before it can be pinned */
-	bool initialized;	/* or else private is anything */
 	u64 __index;
 	struct inode *__mapping;
 	unsigned int pins;
 	bool device;		/* memory of a device */
+	bool initialized;	/* or else private is anything */
 } __attribute__((aligned(64)));
 
 struct folio {
