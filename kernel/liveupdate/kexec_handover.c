@@ -70,12 +70,14 @@ static struct {
 /*
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
- * held_back says that some of them never will be.
+ * held_back says that some of them never will be; of held_told pages the log
+ * has told.
  */
 static struct {
 	phys_addr_t fdt_phys;
 	u32 kexec_count;
 	atomic_long_t held;
+	atomic_long_t held_told;
 	bool held_back;
 } kho_in;
 
@@ -697,12 +699,14 @@ EXPORT_SYMBOL_GPL(kho_held_kib);
  */
 void kho_hold_back(const char *what, int err)
 {
+	long held = atomic_long_read(&kho_in.held);
+
 	WRITE_ONCE(kho_in.held_back, true);
 	pr_warn_ratelimited("%s of the previous kernel cannot be read: %pe; it stays reserved\n",
 			    what, ERR_PTR(err));
 
-	/* Nothing has been counted yet where early boot finds it out */
-	if (kho_held_kib())
+	/* Once for each total; early boot finds it out before anything is counted */
+	if (atomic_long_xchg(&kho_in.held_told, held) != held)
 		pr_warn_ratelimited("%lu KiB of the previous kernel are reserved now\n",
 				    kho_held_kib());
 }
@@ -935,6 +939,8 @@ EXPORT_SYMBOL_GPL(kho_restore_free_batch);
  * kho_restore_free - free what the previous kernel got from kho_alloc_preserve()
  * @mem: the memory, in this kernel's direct map, or %NULL.
  *
+ * Warns if it was not preserved, or has been restored.
+ *
  * Context: as kho_preserved_order().
  */
 void kho_restore_free(void *mem)
@@ -944,7 +950,7 @@ void kho_restore_free(void *mem)
 	if (!mem)
 		return;
 
-	kho_restore_free_batch(&batch, mem);
+	WARN_ON(!kho_restore_free_batch(&batch, mem));
 	kho_restore_batch_end(&batch);
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);
@@ -1471,7 +1477,6 @@ static int __init kho_init(void)
 		return err;
 	}
 
-	kho_debugfs_set_out_fdt(kho_out.fdt);
 	if (is_kho_boot())
 		kho_debugfs_add_in(kho_in_fdt());
 	kho_scratch_release();

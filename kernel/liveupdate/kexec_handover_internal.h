@@ -238,7 +238,6 @@ void kho_debugfs_init(void);
 void kho_debugfs_exit(void);
 void kho_debugfs_add_out(const char *name, const void *blob, size_t size);
 void kho_debugfs_remove_out(const void *blob);
-void kho_debugfs_set_out_fdt(const void *fdt);
 void kho_debugfs_add_in(const void *fdt);
 #else
 static inline void kho_debugfs_init(void) { }
@@ -246,7 +245,6 @@ static inline void kho_debugfs_exit(void) { }
 static inline void kho_debugfs_add_out(const char *name, const void *blob,
 				       size_t size) { }
 static inline void kho_debugfs_remove_out(const void *blob) { }
-static inline void kho_debugfs_set_out_fdt(const void *fdt) { }
 static inline void kho_debugfs_add_in(const void *fdt) { }
 #endif /* CONFIG_KEXEC_HANDOVER_DEBUGFS */
 

@@ -480,6 +480,10 @@ static void kho_warn_component(const struct kho_component *c)
 }
 
 /* One line for all; one more for each that cannot be read */
+/* A name, a number, and three characters between */
+#define KHO_REPORT_ROOM	(KHO_COMPONENT_NAME_MAX + 10 + 3)
+
+/* In as many lines as it takes */
 static void kho_report(const struct kho_component_table *table, const char *origin)
 {
 	char buf[160];
@@ -493,8 +497,12 @@ static void kho_report(const struct kho_component_table *table, const char *orig
 			kho_warn_component(c);
 		seq_buf_printf(&s, " %s %u%s", c->name, c->incoming,
 			       c->status == KHO_COMPAT_OK ? "" : "!");
+		if (i < table->nr - 1 && seq_buf_buffer_left(&s) > KHO_REPORT_ROOM)
+			continue;
+
+		pr_info("handover of %s:%s\n", origin, seq_buf_str(&s));
+		seq_buf_clear(&s);
 	}
-	pr_info("handover of %s:%s\n", origin, seq_buf_str(&s));
 }
 
 static int kho_read_header(const void *fdt, u64 len)

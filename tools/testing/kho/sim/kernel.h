@@ -207,6 +207,8 @@ void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
 int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
 void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args);
 #define seq_buf_str(s)		((s)->buf)
+#define seq_buf_buffer_left(s)	((s)->size - (s)->len)
+#define seq_buf_clear(s)	seq_buf_init(s, (s)->buf, (s)->size)
 
 /* There is no time, and one thread */
 
@@ -218,6 +220,7 @@ typedef unsigned long cycles_t;
 #define cond_resched()		do { } while (0)
 
 #define atomic_long_read(v)	((v)->counter)
+#define atomic_long_xchg(v, n)	__atomic_exchange_n(&(v)->counter, n, __ATOMIC_RELAXED)
 #define atomic_long_set(v, n)	((v)->counter = (n))
 #define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))

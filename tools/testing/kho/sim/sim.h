@@ -66,6 +66,7 @@ void sim_checkpoint(void);
 void sim_rollback(void);
 
 bool sim_logged(const char *text);
+unsigned int sim_log_count(const char *text);
 void sim_log_clear(void);
 unsigned int sim_warnings(void);
 

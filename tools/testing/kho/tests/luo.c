@@ -3,6 +3,7 @@
 
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/kho/compat.h>
 #include <linux/liveupdate.h>
 
@@ -470,6 +471,23 @@ TEST(file_is_denied)
 	sim_file_error = 0;
 	sim_close(session);
 	expect_all();
+}
+
+/* Each file that cannot be read is named, the total once */
+TEST(total_is_told_once)
+{
+	struct left left = previous();
+	int session;
+
+	for (unsigned int i = 0; i < 3; i++)
+		((struct memfd_luo_ser *)phys_to_virt(left.memfd[i].data))->flags = 2;
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK_EQ(-EOPNOTSUPP, sim_session_retrieve_fd(session, i));
+	CHECK_EQ(3, sim_log_count("a memfd of the previous kernel cannot be read"));
+	CHECK_EQ(1, sim_log_count("KiB of the previous kernel are reserved now"));
+	sim_close(session);
 }
 
 TEST(no_handler_takes_a_file)
