@@ -67,11 +67,15 @@ static struct {
 	.map.lock = __MUTEX_INITIALIZER(kho_out.map.lock),
 };
 
+/* The FDT of a handover has one page, and its nodes begin at a tag */
+#define KHO_FDT_TAGS	(PAGE_SIZE / FDT_TAGSIZE)
+
 /*
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
  * held_back says that some of them never will be; of held_told pages the log
- * has told.
+ * has told. Of the subtrees, those that somebody has retrieved are marked by where
+ * they are in the FDT; once they are given up there are none.
  */
 static struct {
 	phys_addr_t fdt_phys;
@@ -79,6 +83,8 @@ static struct {
 	atomic_long_t held;
 	atomic_long_t held_told;
 	bool held_back;
+	bool given_up;
+	DECLARE_BITMAP(retrieved, KHO_FDT_TAGS);
 } kho_in;
 
 /* The previous kernel's map of preserved memory, read while booting only */
@@ -692,8 +698,8 @@ EXPORT_SYMBOL_GPL(kho_held_kib);
  * @what: what it is, for the log.
  * @err: why it cannot be read.
  *
- * It is neither freed nor used for the life of this kernel, and not handed on;
- * whoever loads the next one is reminded of that.
+ * It is neither freed nor used until root releases it, and not handed on; whoever
+ * loads the next kernel is reminded of that.
  *
  * Context: any.
  */
@@ -1113,6 +1119,12 @@ void kho_remove_subtree(void *blob)
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 
+/* A node behind the page would be that of a damaged FDT: they share a bit */
+static unsigned long kho_subtree_bit(int node)
+{
+	return min(node / FDT_TAGSIZE, KHO_FDT_TAGS - 1);
+}
+
 /**
  * kho_retrieve_subtree - find a blob of the previous kernel
  * @name: the name that it was added with.
@@ -1122,7 +1134,8 @@ EXPORT_SYMBOL_GPL(kho_remove_subtree);
  * The blob stays preserved and becomes the caller's to restore.
  *
  * Context: any, after kho_memory_known() and once the direct map is up.
- * Return: 0; -ENOENT if there is none; -EINVAL if its description is broken.
+ * Return: 0; -ENOENT if there is none, or if root has given it up; -EINVAL if its
+ * description is broken.
  */
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
@@ -1130,7 +1143,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	u64 addr, len;
 	int node;
 
-	if (!fdt)
+	if (!fdt || READ_ONCE(kho_in.given_up))
 		return -ENOENT;
 	if (!phys)
 		return -EINVAL;
@@ -1138,6 +1151,8 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	node = fdt_subnode_offset(fdt, 0, name);
 	if (node < 0)
 		return -ENOENT;
+
+	set_bit(kho_subtree_bit(node), kho_in.retrieved);
 
 	if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &addr) ||
 	    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &len)) {
@@ -1152,6 +1167,41 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+
+/* How many subtrees of the previous kernel nobody has retrieved */
+long kho_subtrees_waiting(void)
+{
+	const void *fdt = kho_in_fdt();
+	long nr = 0;
+	int node;
+
+	if (!fdt || READ_ONCE(kho_in.given_up))
+		return 0;
+
+	fdt_for_each_subnode(node, fdt, 0) {
+		u64 phys;
+
+		/* Some nodes hold no address, but what they say themselves */
+		if (!kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) &&
+		    !test_bit(kho_subtree_bit(node), kho_in.retrieved))
+			nr++;
+	}
+
+	return nr;
+}
+
+/* Nobody retrieves a subtree any more, and all that can be held is released */
+void kho_subtrees_give_up(void)
+{
+	WRITE_ONCE(kho_in.given_up, true);
+	WRITE_ONCE(kho_in.held_back, false);
+}
+
+/* Is this the page of the FDT, which is read for as long as this kernel runs? */
+bool kho_in_fdt_page(unsigned long pfn)
+{
+	return kho_in.fdt_phys && pfn == PHYS_PFN(kho_in.fdt_phys);
+}
 
 /* Boot: the handover of the previous kernel */
 

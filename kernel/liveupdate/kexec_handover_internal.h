@@ -220,6 +220,15 @@ static inline unsigned int kho_page_order(unsigned long info)
 bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 		       unsigned int order);
 
+/* kexec_handover.c; for the release of what is held */
+long kho_subtrees_waiting(void);
+void kho_subtrees_give_up(void);
+bool kho_in_fdt_page(unsigned long pfn);
+
+/* kho_held.c; for sysfs */
+long kho_held_waiting(void);
+int kho_release_held(bool all);
+
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);
 bool kho_range_preserved(phys_addr_t phys, u64 size);

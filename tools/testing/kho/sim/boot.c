@@ -34,6 +34,7 @@ void sim_boot_map(const struct sim_handover *from)
 	if (sim_memory_limit != PHYS_ADDR_MAX)
 		memblock_remove(sim_memory_limit, PHYS_ADDR_MAX);
 	max_low_pfn = PHYS_PFN(SIM_END);
+	max_pfn = max_low_pfn;
 	memblock_reserve_kern(__pa_symbol(_text), SIM_IMAGE_SIZE);
 	kho_memory_known();
 

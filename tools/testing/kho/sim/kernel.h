@@ -373,6 +373,7 @@ static inline unsigned long find_last_bit(const unsigned long *bitmap,
 #define pageblock_nr_pages	(1UL << pageblock_order)
 #define pageblock_align(pfn)	ALIGN(pfn, pageblock_nr_pages)
 #define pageblock_start_pfn(pfn) ALIGN_DOWN(pfn, pageblock_nr_pages)
+#define pageblock_end_pfn(pfn)	ALIGN((pfn) + 1, pageblock_nr_pages)
 #define CMA_MIN_ALIGNMENT_BYTES	(PAGE_SIZE * pageblock_nr_pages)
 
 void *phys_to_virt(phys_addr_t phys);
@@ -500,6 +501,11 @@ struct mem_section *__pfn_to_section(unsigned long pfn);
 void set_page_count(struct page *page, int count);
 void prep_compound_page(struct page *page, unsigned int order);
 void put_page(struct page *page);
+#define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
+#undef set_bit
+#define set_bit			__set_bit
+#define get_online_mems()	do { } while (0)
+#define put_online_mems()	do { } while (0)
 #define folio_put(folio)	put_page(&(folio)->page)
 #define clear_page_tag_ref(page) ((void)(page))
 
@@ -507,6 +513,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct folio *folio_alloc(gfp_t gfp, unsigned int order);
 unsigned long get_zeroed_page(gfp_t gfp);
 #define __free_pages(page, order) ((void)(order), put_page(page))
+#define __free_page(page)	put_page(page)
 void free_page(unsigned long virt);
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 
