@@ -233,6 +233,26 @@ TEST(pins_are_too_many)
 	CHECK_EQ(-EINVAL, sim_kho_parse_write(NULL));
 }
 
+/* What is built on others has nothing to do with their versions */
+TEST(memfd_is_the_same_with_either)
+{
+	struct file *file = NULL;
+	u64 data;
+
+	for (u32 version = 1; version <= 2; version++) {
+		sim_power_on();
+		sim_boot_liveupdate(NULL);
+		CHECK_EQ(0, kho_component_pin(&kho_vmalloc_component, version));
+		data = sim_memfd_preserve(sim_file(60, 0));
+		CHECK(data);
+		sim_reboot();
+		CHECK_EQ(version, kho_vmalloc_component.incoming);
+		CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+		CHECK(file && i_size_read(file_inode(file)) == 60 * PAGE_SIZE);
+		CHECK_PAGES();
+	}
+}
+
 /* Subtrees take all the room that there is, but not that for the string */
 TEST(fdt_is_full)
 {
