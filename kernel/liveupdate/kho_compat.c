@@ -755,6 +755,7 @@ void kho_component_unregister(struct kho_component *component)
 
 	kho_sysfs_remove_component(component);
 	scoped_guard(mutex, &kho_components_lock) {
+		kho_component_agree(component, 0);
 		if (kho_table_remove(component))
 			kho_edit_out_fdt(kho_fdt_remove_component, component);
 	}

@@ -78,7 +78,7 @@ static int test_take_entry(struct test_entry *entry, u64 *kernels)
 		return PTR_ERR(numbers);
 
 	err = test_check_numbers(numbers);
-	*kernels = test_component.incoming < 2 ? 1 : entry->kernels;
+	*kernels = test_component.incoming == 1 ? 1 : entry->kernels;
 	vfree(numbers);
 	return err;
 }

@@ -154,6 +154,14 @@ TEST(next_image)
 	CHECK_EQ(0, sim_load());
 	kho_component_put(&late);
 	kho_component_unregister(&late);
+
+	/* What was agreed for it is forgotten with it */
+	load_module(1, 3);
+	CHECK_EQ(3, late.write);
+	CHECK_EQ(0, sim_load());
+	CHECK_EQ(2, late.write);
+	kho_component_unregister(&late);
+	CHECK_EQ(3, late.write);
 }
 
 TEST(makes_no_sense)
