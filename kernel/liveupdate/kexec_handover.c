@@ -1477,10 +1477,6 @@ int kho_fill_kimage(struct kimage *image)
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
-	err = kho_check_load(image);
-	if (err)
-		return err;
-
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",
 			kho_held_kib());

@@ -762,7 +762,10 @@ u32 __weak arch_kho_image_page_shift(const void *image, size_t size)
  * @image: the image, with kernel and command line in memory. What is learned of
  *	it stays with it.
  *
- * Context: called by kexec_file_load() under its lock; may sleep.
+ * Crash kernels are not checked.
+ *
+ * Context: called by kexec_file_load() under its lock, before kho_fill_kimage();
+ * may sleep.
  * Return: 0; -EPROTONOSUPPORT; -ENOMEM.
  */
 int kho_check_load(struct kimage *image)
@@ -770,9 +773,13 @@ int kho_check_load(struct kimage *image)
 	const void *file = image->kernel_buf;
 	const size_t size = image->kernel_buf_len;
 	struct kho_next *next = &image->kho.next;
-	const bool assumed = kho_take_assumed();
+	bool assumed;
 	int err;
 
+	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
+		return 0;
+
+	assumed = kho_take_assumed();
 	err = kho_describe_next(next, kho_find_note(file, size), image->cmdline_buf);
 	if (err)
 		return err;

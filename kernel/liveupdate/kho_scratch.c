@@ -22,16 +22,13 @@
 
 #define pr_fmt(fmt) "KHO: scratch: " fmt
 
-#include <linux/bitmap.h>
 #include <linux/cma.h>
 #include <linux/crash_reserve.h>
-#include <linux/find.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/radix_tree.h>
 #include <linux/kmemleak.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
@@ -649,113 +646,6 @@ void __init kho_scratch_forget(void)
 {
 	kho_scratch = NULL;
 	kho_scratch_cnt = 0;
-}
-
-/*
- * Extending scratch: memory is looked at in pieces of this size. It suits
- * machines with hundreds of gigabytes; nothing else depends on it.
- */
-#define SCRATCH_PIECE	SZ_1G
-
-/* Which pieces of memory hold something preserved */
-struct scratch_pieces {
-	unsigned long *busy;
-	unsigned long nr;
-};
-
-static int __init scratch_busy_run(const struct kho_run *run, void *data)
-{
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
-	struct scratch_pieces *pieces = data;
-	unsigned long first = run->pfn / piece_pages;
-
-	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
-	return 0;
-}
-
-/* Small ranges that are noted in one place are mostly in one piece, too */
-static bool __init scratch_busy_hull(const struct kho_run *hull,
-				     const unsigned long *bitmap, void *data)
-{
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
-
-	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
-		return false;
-
-	scratch_busy_run(hull, data);
-	return true;
-}
-
-/* The nodes are not preserved, but the map is still to be read again */
-static void __init scratch_busy_node(phys_addr_t phys, void *data)
-{
-	struct scratch_pieces *pieces = data;
-
-	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
-}
-
-static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
-				     phys_addr_t end)
-{
-	unsigned long from, to;
-	int err;
-
-	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
-		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
-		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
-
-		err = memblock_mark_kho_scratch(start, stop - start);
-		if (err) {
-			pr_err("not extended from %pa on: %pe\n", &start,
-			       ERR_PTR(err));
-			return;
-		}
-	}
-}
-
-static const struct kho_map_cb scratch_busy_cb __initconst = {
-	.hull = scratch_busy_hull,
-	.run = scratch_busy_run,
-	.node = scratch_busy_node,
-};
-
-/**
- * kho_scratch_extend - treat free gigabytes as scratch
- * @map: the preserved memory map.
- * @fdt: physical address of the FDT, which stays even if the map does not say so.
- *
- * The areas that the previous kernel set aside may be too small for what this
- * one allocates before its page allocator is up, struct pages above all. Every
- * gigabyte without anything preserved serves as well. To be without that for
- * lack of memory is no error.
- *
- * Context: memblock allocates from scratch only; after the memory map of the
- * firmware is known, because efi_init() drops what it does not know and this
- * is more than scratch.
- * Return: 0; as kho_walk_map().
- */
-int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
-{
-	phys_addr_t end = memblock_end_of_DRAM();
-	struct scratch_pieces pieces = {
-		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
-	};
-	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
-	int err;
-
-	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
-	if (!pieces.busy) {
-		pr_err("not extended: no memory for %zu bytes\n", size);
-		return 0;
-	}
-
-	scratch_busy_node(fdt, &pieces);
-	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
-	if (!err)
-		scratch_mark_idle(&pieces, end);
-
-	memblock_free(pieces.busy, size);
-	return err;
 }
 
 /**

@@ -61,11 +61,13 @@ bool arch_kho_takes_memory(const char *param, const char *val);
 
 #ifdef CONFIG_KEXEC_HANDOVER
 void kho_set_next(const struct kimage *image);
+int kho_check_load(struct kimage *image);
 int kho_check_bare(void);
 int kho_check_next(void);
 int kho_recheck_next(void);
 #else
 static inline void kho_set_next(const struct kimage *image) { }
+static inline int kho_check_load(struct kimage *image) { return 0; }
 static inline int kho_check_bare(void) { return 0; }
 static inline int kho_check_next(void) { return 0; }
 #endif
