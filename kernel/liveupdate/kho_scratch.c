@@ -139,7 +139,7 @@ static int __init scratch_parse(char *arg)
 early_param("kho_scratch", scratch_parse);
 
 /**
- * kho_scratch_overlap - does a range touch scratch?
+ * kho_scratch_overlap - check whether a range overlaps scratch
  * @phys: physical address of the range.
  * @size: its size in bytes.
  *
@@ -381,7 +381,7 @@ static void __init scratch_report(void)
 }
 
 /**
- * kho_scratch_reserve - set scratch areas aside on a cold boot
+ * kho_scratch_reserve - reserve scratch areas on a cold boot
  *
  * One area in low memory, one anywhere, and one on each node with memory that
  * these two do not provide with enough. A node that is brought online later gets
@@ -420,7 +420,7 @@ int __init kho_scratch_reserve(void)
 }
 
 /**
- * kho_scratch_release - lend the areas of a cold boot out as CMA
+ * kho_scratch_release - release the areas of a cold boot as CMA
  *
  * After a handover there is nothing to do: the areas were free memory then and
  * went to the allocator with all the rest.
@@ -448,7 +448,7 @@ void __init kho_scratch_release(void)
 }
 
 /**
- * kho_scratch_free - give the areas of a cold boot back for good
+ * kho_scratch_free - free the areas of a cold boot
  *
  * For a kernel that cannot hand anything over after all; after a handover there
  * is nothing to do, either.
@@ -477,7 +477,7 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 {
 	phys_addr_t end;
 
-	/* Linux 7.3 lists what it was told not to set aside, anywhere */
+	/* Linux 7.3 lists areas of size 0 for sizes of 0, with any address */
 	if (!area->size)
 		return true;
 
@@ -537,7 +537,7 @@ static bool __init scratch_list_valid(const struct kho_scratch *area,
 			return false;
 	}
 
-	/* KASLR has moved the kernel to where the list allows it, right or wrong */
+	/* KASLR trusts the list: the kernel itself may be outside of memory areas */
 	return scratch_areas_apart(area, cnt) &&
 	       scratch_has(area, cnt, "this list", list, cnt * sizeof(*area)) &&
 	       scratch_has(area, cnt, "this kernel", __pa_symbol(_text),
@@ -581,7 +581,7 @@ undo:
 }
 
 /**
- * kho_scratch_accept - tell memblock of the scratch of the previous kernel
+ * kho_scratch_accept - add the scratch of the previous kernel to memblock
  * @phys: physical address of the list of areas.
  * @len: its size in bytes.
  *
@@ -627,7 +627,7 @@ int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 }
 
 /**
- * kho_scratch_adopt - make the scratch of the previous kernel ours
+ * kho_scratch_adopt - use the scratch areas of the previous kernel
  *
  * Context: after a successful kho_scratch_accept(), once the direct map is up.
  */
@@ -673,7 +673,7 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 	return ret;
 }
 
-/* Tell whoever loads an image that a segment of it has no place in any area */
+/* Log that a segment of an image fits into no area */
 void kho_scratch_too_small(const struct kexec_buf *kbuf)
 {
 	u64 largest = 0;

@@ -75,7 +75,7 @@ struct kho_region {
 	int nid;
 };
 
-/* Memory is asked for in ascending order, so mostly in the same region again */
+/* Addresses ascend mostly, so the same region is likely to match again */
 static const struct kho_region *__init kho_find_region(unsigned long pfn)
 {
 	static struct kho_region last __initdata;
@@ -93,7 +93,7 @@ static const struct kho_region *__init kho_find_region(unsigned long pfn)
 	return pfn < last.end ? &last : NULL;
 }
 
-/* Why a run is not all ranges that are whole and in memory of one node, or NULL */
+/* The fault of a run that is not all in memory of one node, or NULL */
 static const char *__init kho_run_fault(const struct kho_run *run)
 {
 	const struct kho_region *region = kho_find_region(run->pfn);
@@ -112,7 +112,7 @@ static const char *__init kho_run_fault(const struct kho_run *run)
 }
 
 /**
- * kho_in_memory - can something of the previous kernel be read at an address?
+ * kho_in_memory - check whether an address is a page in mapped memory
  * @phys: the address, any value.
  *
  * Context: boot, once memblock knows all memory.
@@ -123,7 +123,7 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* Has nothing been reserved in all of a run? */
+/* True if no part of a run is reserved */
 static bool __init kho_run_unreserved(const struct kho_run *run)
 {
 	static phys_addr_t start __initdata, end __initdata;
@@ -571,7 +571,7 @@ static void __init kho_drop_reservations(const struct kho_run *run)
 		memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
 }
 
-/* A single range, of a run with which something is wrong */
+/* A single range, of a run that is invalid as a whole */
 static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
@@ -603,13 +603,13 @@ static int __init kho_take_range(const struct kho_run *range,
 	if (used == range->end - range->pfn)
 		return 0;
 
-	/* Nobody can get it, but the rest of it may still be somebody's data */
+	/* It cannot be restored, but the rest of it may still be in use */
 	kho_lose_range(range, "has been taken for something else", taken);
 	kho_init_struct_pages(range);
 	return kho_frames_add(range->pfn, range->end, 0);
 }
 
-/* Does nobody else have a part of this? */
+/* True if no part of a range has another owner */
 static bool __init kho_run_free(const struct kho_run *run)
 {
 	return !kho_run_in_scratch(run) &&

@@ -126,7 +126,7 @@ EXPORT_SYMBOL_GPL(kho_vcalloc);
 
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area
- * @ptr: start of an area from vmalloc(), vmalloc_huge() or one of their kin.
+ * @ptr: start of an area from vmalloc(), vmalloc_huge() or a variant of them.
  * @preservation: descriptor to fill in. The caller hands it over in memory of
  *	its own, and to kho_unpreserve_vmalloc() if kexec does not come.
  *
@@ -384,7 +384,7 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p,
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
-		/* Who else got it may have written to it: that is no list any more */
+		/* Another owner may have written to it: the list is invalid then */
 		if (!kho_restore_free_batch(batch, chunk))
 			break;
 	}
@@ -401,7 +401,7 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 
 	guard(mutex)(&kho_vmalloc_lock);
 
-	/* What it claims may be more than memory has; a page can be spared */
+	/* An array of more than one page is allocated only for a valid list */
 	if (preservation->total_pages > PAGE_SIZE / sizeof(*pages) &&
 	    !kho_vmalloc_read(preservation, NULL))
 		return ERR_PTR(-EINVAL);
@@ -411,7 +411,7 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
 
-	/* Pages of a chunk may be those of a file, too, that is in use by now */
+	/* Pages of a chunk may also belong to a file that is in use by now */
 	if (!kho_vmalloc_read(preservation, pages))
 		return ERR_PTR(-EINVAL);
 

@@ -2,7 +2,7 @@
 /*
  * The image of the next kernel: what it can read, and whether that is enough.
  *
- * For kexec and live update, which ask before they do what cannot be undone.
+ * For kexec and live update, which check before a step that cannot be undone.
  */
 #ifndef _LINUX_KHO_IMAGE_H
 #define _LINUX_KHO_IMAGE_H
