@@ -57,11 +57,14 @@ enum kho_compat_status {
  * @pinned: what root wants to be written, or 0.
  * @loadable: it has registered itself, as a module of the next kernel may.
  * @dir: its directory in sysfs.
+ * @unfinished: how many of the previous kernel the next kexec would lose, whatever
+ *	the next kernel reads.
  *
  * The members up to @best_effort are for the component to set, the others belong to
  * KHO. @incoming and @status are written once, by the early pass or, for what
  * registers later, by kho_component_register(). @write changes only while there
- * are no @users.
+ * are no @users. @unfinished changes by kho_unfinished_inc() and
+ * kho_unfinished_dec() only.
  */
 struct kho_component {
 	const char *name;
@@ -82,6 +85,7 @@ struct kho_component {
 	u32 pinned;
 	bool loadable;
 	struct kobject *dir;
+	atomic_long_t unfinished;
 };
 
 /* The components of KHO itself, for queries of their users */
@@ -97,6 +101,8 @@ u32 kho_component_get(struct kho_component *component);
 void kho_component_put(struct kho_component *component);
 int kho_component_register(struct kho_component *component);
 void kho_component_unregister(struct kho_component *component);
+void kho_unfinished_inc(struct kho_component *component);
+void kho_unfinished_dec(struct kho_component *component);
 #else
 static inline int kho_component_readable(const struct kho_component *component)
 {

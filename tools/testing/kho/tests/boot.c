@@ -10,7 +10,51 @@
 #include <linux/kho/compat.h>
 #include <linux/kho/radix_tree.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
+
+/* Does memblock call a page free, for those who ask from below or from above? */
+static bool called_free(phys_addr_t phys)
+{
+	bool below = false, above = false;
+	phys_addr_t start, end;
+	u64 i;
+
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_NONE, &start, &end, NULL)
+		below |= phys >= start && phys < end;
+	for_each_free_mem_range_reverse(i, NUMA_NO_NODE, MEMBLOCK_NONE, &start,
+					&end, NULL)
+		above |= phys >= start && phys < end;
+	CHECK_EQ(below, above);
+	return below;
+}
+
+/* Until memory is released, free is what may be allocated */
+TEST(preserved_memory_is_not_free)
+{
+	struct sim_handover handover;
+	struct folio *folio;
+	unsigned long pages;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	folio = folio_alloc(GFP_KERNEL, 3);
+	phys = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	handover = sim_kexec();
+
+	sim_boot_early(&handover);
+	CHECK(!called_free(phys));
+	CHECK(called_free(kho_scratch[0].addr + kho_scratch[0].size / 2));
+	pages = memblock_estimated_nr_free_pages();
+	kho_memory_init();
+	CHECK(!called_free(phys));
+	CHECK(kho_held_kib() >= 32);
+	CHECK(memblock_estimated_nr_free_pages() <= pages - kho_held_kib() / 4);
+	sim_boot_release();
+	sim_boot_init();
+	CHECK_MACHINE();
+}
 
 /* A kernel that has preserved a page with order 0 at *@phys */
 static struct sim_handover previous(phys_addr_t *phys)

@@ -452,6 +452,42 @@ TEST(handler_comes_late)
 	expect_work_goes_on();
 }
 
+/* The cause is named, and what may pass can be tried again */
+TEST(file_is_denied)
+{
+	static const int errors[] = { -EACCES, -EPERM, -ENFILE, -ENOMEM };
+	struct left left = previous();
+	int session;
+
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	for (unsigned int i = 0; i < ARRAY_SIZE(errors); i++) {
+		sim_file_error = errors[i];
+		CHECK_EQ(errors[i], sim_session_retrieve_fd(session, 1));
+	}
+	sim_file_error = -ENOSPC;
+	CHECK_EQ(-ENOMEM, sim_session_retrieve_fd(session, 1));
+	sim_file_error = 0;
+	sim_close(session);
+	expect_all();
+}
+
+TEST(no_handler_takes_a_file)
+{
+	int session, fd;
+
+	sim_boot_liveupdate(NULL);
+	sim_memfds_are_shmem = false;
+	session = sim_session_create("one");
+	fd = sim_open(sim_file(1, 0));
+	CHECK_EQ(-ENOENT, sim_session_preserve_fd(session, 3, fd));
+	CHECK(sim_logged("token 0x3: no handler can preserve a file of simfs"));
+	sim_memfds_are_shmem = true;
+	CHECK_EQ(0, sim_session_preserve_fd(session, 3, fd));
+	sim_close(fd);
+	sim_close(session);
+}
+
 TEST(handler_reads_other_versions)
 {
 	struct left left = previous();
@@ -798,16 +834,19 @@ TEST(sessions_are_not_finished)
 
 	sim_boot_liveupdate(&left.handover);
 	CHECK_EQ(2, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(2, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("session [memfds] of the previous kernel is not finished"));
 	CHECK(sim_logged("kexec refused: 2 sessions of the previous kernel would be lost"));
 
 	expect_linked(NR_LINKED);
 	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.unfinished));
 	session = sim_session_retrieve("memfds");
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("kexec refused: 1 sessions"));
 	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	sim_close(session);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
 	CHECK_EQ(0, sim_try_kexec(&next));
@@ -822,6 +861,7 @@ TEST(broken_session_is_not_in_use)
 	sim_boot_liveupdate(&left.handover);
 	expect_linked(NR_LINKED);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(0, sim_try_kexec(&next));
 }
 
