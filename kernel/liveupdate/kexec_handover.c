@@ -895,7 +895,7 @@ refuse:
 EXPORT_SYMBOL_GPL(kho_restore_pages_batch);
 
 /**
- * kho_restore_pages - get contiguous pages back
+ * kho_restore_pages - restore contiguous pages
  * @phys: physical address of the first one.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *

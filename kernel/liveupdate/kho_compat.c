@@ -148,7 +148,7 @@ void kho_unfinished_dec(struct kho_component *component)
 		kho_sysfs_notify();
 }
 
-/* Writing: what goes to the next kernel */
+/* Writing for the next kernel */
 
 /*
  * What is written, who uses it and which components there are change under this

@@ -634,7 +634,7 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 	struct page **pages __free(kvfree) = NULL;
 	struct vm_struct *area;
 
-	/* What it claims may be more than memory has; a page can be spared */
+	/* An array of more than one page is allocated only for a valid list */
 	if (p->total_pages > PAGE_SIZE / sizeof(*pages) && !kho_vmalloc_read(reader))
 		return ERR_PTR(-EINVAL);
 
@@ -642,7 +642,7 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
 
-	/* Pages of a chunk may be those of a file, too, that is in use by now */
+	/* Pages of a chunk may also belong to a file that is in use by now */
 	reader->pages = pages;
 	if (!kho_vmalloc_read(reader))
 		return ERR_PTR(-EINVAL);
