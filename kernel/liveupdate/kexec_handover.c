@@ -97,7 +97,7 @@ static int __init kho_parse_enable(char *arg)
 early_param("kho", kho_parse_enable);
 
 /**
- * kho_is_enabled - can this kernel hand anything over?
+ * kho_is_enabled - check whether this kernel can preserve memory for the next one
  *
  * Says nothing about a handover from the previous kernel, see is_kho_boot().
  *
@@ -123,7 +123,7 @@ const void *kho_in_fdt(void)
 }
 
 /**
- * is_kho_boot - did the previous kernel hand anything over?
+ * is_kho_boot - check whether the previous kernel handed anything over
  *
  * True under kho=off as well: what was preserved stays reserved.
  *
@@ -222,7 +222,7 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
 	return pfn;
 }
 
-/* No format can say of a page that it must not be touched */
+/* No format can mark a page as poisoned */
 static bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long bad = kho_find_poison(pfn, nr_pages);
@@ -245,7 +245,7 @@ static unsigned long kho_unpreservable_pages(void)
 	unsigned long nr_pages;
 	struct zone *zone;
 
-	/* Nobody counts the page cache there: assume that it is all page cache */
+	/* Page cache is not counted per area: assume that all of it is page cache */
 	nr_pages = free_cma + min(cma - min(cma, free_cma), cache);
 
 	for_each_populated_zone(zone) {
@@ -280,7 +280,7 @@ unsigned long kho_preservable_pages(void)
 }
 EXPORT_SYMBOL_GPL(kho_preservable_pages);
 
-/* Folios that are preserved before others get a turn; pages restored at once */
+/* Folios preserved under one hold of the lock; pages restored in one batch */
 #define KHO_BATCH	1024
 
 static int kho_preserve_batch(struct folio **folios, unsigned long nr)
@@ -557,7 +557,7 @@ static __always_inline bool kho_range_complete(struct page *page)
 }
 
 /**
- * kho_preserved_order - is there a preserved range that is still to be restored?
+ * kho_preserved_order - find a preserved range that is not restored yet
  * @phys: where it would start, any value.
  *
  * For whoever is about to follow an address that the previous kernel wrote: it
@@ -588,7 +588,7 @@ int kho_preserved_order(phys_addr_t phys)
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
-/* Do preserved ranges that are still to be restored hold all of these bytes? */
+/* True if preserved ranges that are not restored yet hold all of these bytes */
 bool kho_range_preserved(phys_addr_t phys, u64 size)
 {
 	for (u64 done = 0; done < size;) {
@@ -694,7 +694,7 @@ unsigned long kho_held_kib(void)
 EXPORT_SYMBOL_GPL(kho_held_kib);
 
 /**
- * kho_hold_back - say that something of the previous kernel stays reserved
+ * kho_hold_back - record that memory of the previous kernel stays reserved
  * @what: what it is, for the log.
  * @err: why it cannot be read.
  *
@@ -767,7 +767,7 @@ refuse:
 }
 
 /**
- * kho_restore_folio_batch - get one of many preserved folios back
+ * kho_restore_folio_batch - restore one of many preserved folios
  * @batch: all zeroes before the first; after the last one the caller calls
  *	kho_restore_batch_end(), whether or not all could be restored.
  * @phys: physical address of the folio.
@@ -794,7 +794,7 @@ struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 EXPORT_SYMBOL_GPL(kho_restore_folio_batch);
 
 /**
- * kho_restore_folio - get a preserved folio back
+ * kho_restore_folio - restore a preserved folio
  * @phys: its physical address.
  *
  * Context: as kho_preserved_order().
@@ -813,7 +813,7 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
-/* Do preserved ranges fill the pages from @pfn to @end exactly? */
+/* True if preserved ranges fill the pages from @pfn to @end exactly */
 static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 {
 	while (pfn < end) {
@@ -905,7 +905,7 @@ refuse:
 EXPORT_SYMBOL_GPL(kho_restore_pages_batch);
 
 /**
- * kho_restore_pages - get contiguous pages back
+ * kho_restore_pages - restore contiguous pages
  * @phys: physical address of the first one.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *
@@ -964,7 +964,7 @@ EXPORT_SYMBOL_GPL(kho_restore_free);
 /* Subtrees */
 
 /**
- * kho_edit_out_fdt - change the FDT that goes to the next kernel
+ * kho_edit_out_fdt - change the FDT for the next kernel
  * @edit: makes the change, with as much room as the page of the FDT has.
  * @data: handed through to @edit.
  *
@@ -988,7 +988,7 @@ int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 }
 
 /**
- * kho_read_out_fdt - look at the FDT that goes to the next kernel
+ * kho_read_out_fdt - read the FDT for the next kernel
  * @look: is called with the FDT, if there is one.
  * @data: handed through to @look.
  *
@@ -1046,8 +1046,8 @@ static int kho_fdt_add_subtree(void *fdt, void *data)
 }
 
 /**
- * kho_add_subtree - hand a named blob over
- * @name: the name that the next kernel asks for.
+ * kho_add_subtree - add a named blob to the handover
+ * @name: the name under which the next kernel looks it up.
  * @blob: the blob, in the direct map; its pages must be preserved, too.
  * @size: its size in bytes.
  *
@@ -1105,7 +1105,7 @@ static int kho_fdt_remove_subtree(void *fdt, void *blob)
 }
 
 /**
- * kho_remove_subtree - do not hand a blob over after all
+ * kho_remove_subtree - remove a blob from the handover
  * @blob: what was passed to kho_add_subtree().
  *
  * The blob stays preserved; that is its owner's to undo.
@@ -1222,7 +1222,7 @@ static int __init kho_check_fdt(const void *fdt, u64 len)
 	return 0;
 }
 
-/* What the boot protocol says, until it is known what of it is in memory */
+/* Addresses from the boot protocol, not validated until memory is known */
 static struct {
 	phys_addr_t fdt_phys;
 	u64 fdt_len;
@@ -1273,7 +1273,7 @@ static int __init kho_accept(phys_addr_t fdt_phys, u64 fdt_len)
 }
 
 /**
- * kho_memory_known - judge the handover that was announced
+ * kho_memory_known - validate the handover that the boot protocol announced
  *
  * For the architecture to call when memblock has the memory that this kernel will
  * use, limits of the command line included. From then on, if there is a handover
@@ -1301,7 +1301,7 @@ void __init kho_memory_known(void)
 	kho_in.fdt_phys = kho_announced.fdt_phys;
 }
 
-/* Go on as on a cold boot: what was preserved is not protected any more */
+/* Continue as on a cold boot: preserved memory is not protected any more */
 static void __init kho_drop_handover(void)
 {
 	kho_in.fdt_phys = 0;
@@ -1391,7 +1391,7 @@ void __init kho_memory_init(void)
 	}
 }
 
-/* Which kernel was that? */
+/* Log the release of the previous kernel and the number of kexecs */
 
 static void __init kho_read_metadata(void)
 {
@@ -1535,7 +1535,7 @@ static int __init kho_init(void)
 }
 fs_initcall(kho_init);
 
-/* What kexec_file_load() asks */
+/* Calls of kexec_file_load() */
 
 /**
  * kho_fill_kimage - attach the handover to an image
@@ -1562,10 +1562,6 @@ int kho_fill_kimage(struct kimage *image)
 
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
-
-	err = kho_check_load(image);
-	if (err)
-		return err;
 
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",

@@ -40,7 +40,6 @@ extern unsigned int kho_scratch_cnt;
 int kho_scratch_accept(phys_addr_t phys, u64 len);
 void kho_scratch_adopt(void);
 void kho_scratch_forget(void);
-int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
@@ -118,7 +117,6 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
 enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 				    const struct kho_next *next, bool in_use);
 int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status);
-int kho_check_load(struct kimage *image);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
@@ -150,7 +148,8 @@ void kho_frames_free(void);
 unsigned long kho_frames_pages(void);
 unsigned long kho_frames_steps(void);
 
-/* kho_takeover.c; for the core and scratch, and for tests */
+/* kho_takeover.c; for the core and for tests */
+int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 
 /* Ranges of one order, side by side: page frames from pfn up to end */
 struct kho_run {

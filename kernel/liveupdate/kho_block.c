@@ -34,7 +34,7 @@ struct kho_component kho_block_component = {
 
 /*
  * More than any set needs, some 40 MiB of blocks: it bounds the walk of a list
- * that the previous kernel may have left in a mess.
+ * that the previous kernel may have corrupted.
  */
 #define KHO_BLOCK_MAX_BLOCKS	10000
 
@@ -130,7 +130,7 @@ static void kho_block_drop_last(struct kho_block_set *bs)
 }
 
 /**
- * kho_block_set_grow - make room
+ * kho_block_set_grow - allocate blocks for more entries
  * @bs: the set, an outgoing one.
  * @count: number of entries that it must have room for.
  *
@@ -164,7 +164,7 @@ undo:
 EXPORT_SYMBOL_GPL(kho_block_set_grow);
 
 /**
- * kho_block_set_shrink - give up room that is no longer needed
+ * kho_block_set_shrink - free blocks that are no longer needed
  * @bs: the set, outgoing or incoming.
  * @count: number of entries that it must still have room for.
  *
@@ -186,7 +186,7 @@ void kho_block_set_shrink(struct kho_block_set *bs, u64 count)
 EXPORT_SYMBOL_GPL(kho_block_set_shrink);
 
 /**
- * kho_block_set_clear - forget all entries, keep the room
+ * kho_block_set_clear - remove all entries and keep the blocks
  * @bs: the set.
  *
  * Context: under the lock of the owner.
@@ -221,7 +221,7 @@ static bool kho_block_valid(struct kho_block_set *bs, phys_addr_t phys)
 	return true;
 }
 
-/* Stop tracking all blocks; their pages stay what they are */
+/* Stop tracking all blocks; their pages are not freed */
 static void kho_block_set_forget(struct kho_block_set *bs)
 {
 	struct kho_block *block, *next;

@@ -3,7 +3,7 @@
  * KHO in sysfs - what this kernel reads and writes, and what the next one can.
  *
  * Owns /sys/kernel/kho, for programs that decide whether to hand over, and
- * when. All it says is asked of kho_compat.c and kho_image.c at that moment.
+ * when. All values are read from kho_compat.c and kho_image.c at that moment.
  *
  * The files are described in Documentation/ABI/testing/sysfs-kernel-kho.
  */

@@ -4,8 +4,9 @@
  *
  * Owns the way through the previous kernel's preserved memory map: what of it
  * makes sense, which page frames must not reach the page allocator until their
- * users ask for them, and the marks by which the core finds a range later. The
- * map itself is not kept: its nodes are free memory like any other.
+ * users ask for them, which memory without any serves as scratch meanwhile, and
+ * the marks by which the core finds a range later. The map itself is not kept:
+ * its nodes are free memory like any other.
  *
  * What is preserved may lie in a million pieces, far more than memblock can
  * reserve one by one. So they become a set of page frames, see kho_frames.c, which
@@ -32,6 +33,7 @@
 #include <linux/numa.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <linux/sizes.h>
 #include <linux/timex.h>
 
 #include "../../mm/mm_init.h"
@@ -161,7 +163,7 @@ struct kho_region {
 	int nid;
 };
 
-/* Memory is asked for in ascending order, so mostly in the same region again */
+/* Addresses ascend mostly, so the same region is likely to match again */
 static const struct kho_region *__init kho_find_region(unsigned long pfn)
 {
 	static struct kho_region last __initdata;
@@ -179,7 +181,7 @@ static const struct kho_region *__init kho_find_region(unsigned long pfn)
 	return pfn < last.end ? &last : NULL;
 }
 
-/* Why a run is not all ranges that are whole and in memory of one node, or NULL */
+/* The fault of a run that is not all in memory of one node, or NULL */
 static const char *__init kho_run_fault(const struct kho_run *run)
 {
 	const struct kho_region *region = kho_find_region(run->pfn);
@@ -198,7 +200,7 @@ static const char *__init kho_run_fault(const struct kho_run *run)
 }
 
 /**
- * kho_in_memory - can something of the previous kernel be read at an address?
+ * kho_in_memory - check whether an address is a page in mapped memory
  * @phys: the address, any value.
  *
  * Context: boot, once memblock knows all memory.
@@ -209,7 +211,7 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* Has nothing been reserved in all of a run? */
+/* True if no part of a run is reserved */
 static bool __init kho_run_unreserved(const struct kho_run *run)
 {
 	static phys_addr_t start __initdata, end __initdata;
@@ -467,6 +469,113 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 }
 
 /*
+ * Extending scratch: memory is looked at in pieces of this size. It suits
+ * machines with hundreds of gigabytes; nothing else depends on it.
+ */
+#define SCRATCH_PIECE	SZ_1G
+
+/* Which pieces of memory hold something preserved */
+struct scratch_pieces {
+	unsigned long *busy;
+	unsigned long nr;
+};
+
+static int __init scratch_busy_run(const struct kho_run *run, void *data)
+{
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+	struct scratch_pieces *pieces = data;
+	unsigned long first = run->pfn / piece_pages;
+
+	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
+	return 0;
+}
+
+/* Small ranges that are noted in one place are mostly in one piece, too */
+static bool __init scratch_busy_hull(const struct kho_run *hull,
+				     const unsigned long *bitmap, void *data)
+{
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+
+	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
+		return false;
+
+	scratch_busy_run(hull, data);
+	return true;
+}
+
+/* The nodes are not preserved, but the map is still to be read again */
+static void __init scratch_busy_node(phys_addr_t phys, void *data)
+{
+	struct scratch_pieces *pieces = data;
+
+	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
+}
+
+static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
+				     phys_addr_t end)
+{
+	unsigned long from, to;
+	int err;
+
+	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
+		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
+		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
+
+		err = memblock_mark_kho_scratch(start, stop - start);
+		if (err) {
+			pr_err("scratch: not extended from %pa on: %pe\n", &start,
+			       ERR_PTR(err));
+			return;
+		}
+	}
+}
+
+static const struct kho_map_cb scratch_busy_cb __initconst = {
+	.hull = scratch_busy_hull,
+	.run = scratch_busy_run,
+	.node = scratch_busy_node,
+};
+
+/**
+ * kho_scratch_extend - treat free gigabytes as scratch
+ * @map: the preserved memory map.
+ * @fdt: physical address of the FDT, which stays even if the map does not say so.
+ *
+ * The areas that the previous kernel set aside may be too small for what this
+ * one allocates before its page allocator is up, struct pages above all. Every
+ * gigabyte without anything preserved serves as well. To be without that for
+ * lack of memory is no error.
+ *
+ * Context: memblock allocates from scratch only; after the memory map of the
+ * firmware is known, because efi_init() drops what it does not know and this
+ * is more than scratch.
+ * Return: 0; as kho_walk_map().
+ */
+int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
+{
+	phys_addr_t end = memblock_end_of_DRAM();
+	struct scratch_pieces pieces = {
+		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
+	};
+	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
+	int err;
+
+	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
+	if (!pieces.busy) {
+		pr_err("scratch: not extended: no memory for %zu bytes\n", size);
+		return 0;
+	}
+
+	scratch_busy_node(fdt, &pieces);
+	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
+	if (!err)
+		scratch_mark_idle(&pieces, end);
+
+	memblock_free(pieces.busy, size);
+	return err;
+}
+
+/*
  * Where struct pages are initialized later that is done now, as they carry the
  * marks. Those who initialize the rest pass preserved pages over.
  */
@@ -603,7 +712,7 @@ static void __init kho_drop_reservations(const struct kho_run *run)
 		memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
 }
 
-/* A single range, of a run with which something is wrong */
+/* A single range, of a run that is invalid as a whole */
 static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
@@ -635,13 +744,13 @@ static int __init kho_take_range(const struct kho_run *range,
 	if (used == range->end - range->pfn)
 		return 0;
 
-	/* Nobody can get it, but the rest of it may still be somebody's data */
+	/* It cannot be restored, but the rest of it may still be in use */
 	kho_lose_range(range, "has been taken for something else", taken);
 	kho_init_struct_pages(range);
 	return kho_frames_add(range->pfn, range->end, 0);
 }
 
-/* Does nobody else have a part of this? */
+/* True if no part of a range has another owner */
 static bool __init kho_run_free(const struct kho_run *run)
 {
 	return !kho_run_in_scratch(run) &&

@@ -93,7 +93,7 @@ struct kho_component {
 	atomic_long_t unfinished;
 };
 
-/* The components of KHO itself, for their users to ask about */
+/* The components of KHO itself, for queries of their users */
 extern struct kho_component kho_radix_component;
 extern struct kho_component kho_vmalloc_component;
 extern struct kho_component kho_block_component;

@@ -236,7 +236,7 @@ int sim_load(void)
 		.cmdline_buf = sim_next_cmdline,
 	};
 	kernel_file(image);
-	err = kexec_add_buffer(&kernel) ?: kho_fill_kimage(image);
+	err = kexec_add_buffer(&kernel) ?: kho_check_load(image) ?: kho_fill_kimage(image);
 	if (err)
 		return err;
 	if (!image->kho.scratch)
