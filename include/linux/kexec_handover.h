@@ -92,6 +92,8 @@ void kho_memory_init(void);
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
 unsigned long kho_count_preserved(unsigned long pfn, unsigned long end);
+void kho_init_late_pages(unsigned long pfn, unsigned long end);
+void kho_init_late_pages_done(void);
 
 bool kho_scratch_overlap(phys_addr_t phys, size_t size);
 
@@ -248,6 +250,9 @@ static inline unsigned long kho_count_preserved(unsigned long pfn,
 {
 	return 0;
 }
+
+static inline void kho_init_late_pages(unsigned long pfn, unsigned long end) { }
+static inline void kho_init_late_pages_done(void) { }
 
 static inline bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 {

@@ -105,7 +105,7 @@ static const struct file_operations kho_in_blob_fops = {
 	.llseek = default_llseek,
 };
 
-/* The FDT grows and shrinks as subtrees come and go, within its page */
+/* That of the previous kernel, which does not change */
 static ssize_t kho_fdt_read(struct file *file, char __user *buf, size_t count,
 			    loff_t *pos)
 {
@@ -118,6 +118,31 @@ static ssize_t kho_fdt_read(struct file *file, char __user *buf, size_t count,
 static const struct file_operations kho_fdt_fops = {
 	.open = simple_open,
 	.read = kho_fdt_read,
+	.llseek = default_llseek,
+};
+
+static void kho_fdt_copy(const void *fdt, void *copy)
+{
+	memcpy(copy, fdt, min(fdt_totalsize(fdt), PAGE_SIZE));
+}
+
+/* The outgoing FDT grows and shrinks within its page, and is no FDT meanwhile */
+static ssize_t kho_out_fdt_read(struct file *file, char __user *buf,
+				size_t count, loff_t *pos)
+{
+	void *copy __free(kfree) = kzalloc(PAGE_SIZE, GFP_KERNEL);
+
+	if (!copy)
+		return -ENOMEM;
+
+	kho_read_out_fdt(kho_fdt_copy, copy);
+	return simple_read_from_buffer(buf, count, pos, copy,
+				       min(fdt_totalsize(copy), PAGE_SIZE));
+}
+
+static const struct file_operations kho_out_fdt_fops = {
+	.open = simple_open,
+	.read = kho_out_fdt_read,
 	.llseek = default_llseek,
 };
 
@@ -195,15 +220,6 @@ void kho_debugfs_remove_out(const void *blob)
 }
 
 /**
- * kho_debugfs_set_out_fdt - show the FDT that goes to the next kernel
- * @fdt: the FDT; it may change within its page but not move.
- */
-void __init kho_debugfs_set_out_fdt(const void *fdt)
-{
-	debugfs_create_file("fdt", 0400, kho_out_dir, (void *)fdt, &kho_fdt_fops);
-}
-
-/**
  * kho_debugfs_add_in - show what came from the previous kernel
  * @fdt: its FDT.
  */
@@ -237,6 +253,7 @@ void __init kho_debugfs_init(void)
 	kho_dir = debugfs_create_dir("kho", NULL);
 	kho_out_dir = debugfs_create_dir("out", kho_dir);
 	kho_out_subtrees = debugfs_create_dir("sub_fdts", kho_out_dir);
+	debugfs_create_file("fdt", 0400, kho_out_dir, NULL, &kho_out_fdt_fops);
 	debugfs_create_file("scratch_phys", 0400, kho_out_dir, NULL,
 			    &scratch_phys_fops);
 	debugfs_create_file("scratch_len", 0400, kho_out_dir, NULL,

@@ -618,7 +618,7 @@ static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p,
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
-		/* Who else got it may have written to it: that is no list any more */
+		/* Another owner may have written to it: the list is invalid then */
 		if (!kho_restore_free_batch(batch, chunk))
 			break;
 	}
@@ -634,7 +634,7 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 	struct page **pages __free(kvfree) = NULL;
 	struct vm_struct *area;
 
-	/* What it claims may be more than memory has; a page can be spared */
+	/* An array of more than one page is allocated only for a valid list */
 	if (p->total_pages > PAGE_SIZE / sizeof(*pages) && !kho_vmalloc_read(reader))
 		return ERR_PTR(-EINVAL);
 
@@ -642,7 +642,7 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
 
-	/* Pages of a chunk may be those of a file, too, that is in use by now */
+	/* Pages of a chunk may also belong to a file that is in use by now */
 	reader->pages = pages;
 	if (!kho_vmalloc_read(reader))
 		return ERR_PTR(-EINVAL);

@@ -49,6 +49,9 @@ enum kho_compat_status {
  * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
  * @needs_liveupdate: the next kernel reads it only with liveupdate=on.
  * @best_effort: no kernel is refused for what is lost of it.
+ * @waiting: how much of what the previous kernel preserved may still be asked for;
+ *	may be %NULL.
+ * @give_up: nobody asks for any of it from now on, or an error; may be %NULL.
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
@@ -60,7 +63,7 @@ enum kho_compat_status {
  * @unfinished: how many of the previous kernel the next kexec would lose, whatever
  *	the next kernel reads.
  *
- * The members up to @best_effort are for the component to set, the others belong to
+ * The members up to @give_up are for the component to set, the others belong to
  * KHO. @incoming and @status are written once, by the early pass or, for what
  * registers later, by kho_component_register(). @write changes only while there
  * are no @users. @unfinished changes by kho_unfinished_inc() and
@@ -76,6 +79,8 @@ struct kho_component {
 	const char *subtree;
 	bool needs_liveupdate;
 	bool best_effort;
+	long (*waiting)(void);
+	int (*give_up)(void);
 
 	u32 incoming;
 	enum kho_compat_status status;
@@ -88,7 +93,7 @@ struct kho_component {
 	atomic_long_t unfinished;
 };
 
-/* The components of KHO itself, for their users to ask about */
+/* The components of KHO itself, for queries of their users */
 extern struct kho_component kho_radix_component;
 extern struct kho_component kho_vmalloc_component;
 extern struct kho_component kho_block_component;

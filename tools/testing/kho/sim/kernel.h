@@ -74,6 +74,14 @@
 #define fs_initcall(fn)		int sim_##fn(void) { return fn(); }
 #define core_initcall(fn)	fs_initcall(fn)
 #define late_initcall(fn)	fs_initcall(fn)
+#undef module_init
+#undef module_exit
+#define module_init(fn)		fs_initcall(fn)
+#define module_exit(fn)		void sim_##fn(void) { fn(); }
+#define module_param_string(name, string, len, perm)
+#define MODULE_PARM_DESC(name, text)
+#define MODULE_DESCRIPTION(text)
+#define MODULE_LICENSE(text)
 #define early_param(name, fn)	int sim_##fn(char *arg) { return fn(arg); }
 #define __setup(name, fn)	early_param(name, fn)
 
@@ -199,6 +207,8 @@ void seq_buf_init(struct seq_buf *s, char *buf, size_t size);
 int seq_buf_printf(struct seq_buf *s, const char *fmt, ...);
 void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args);
 #define seq_buf_str(s)		((s)->buf)
+#define seq_buf_buffer_left(s)	((s)->size - (s)->len)
+#define seq_buf_clear(s)	seq_buf_init(s, (s)->buf, (s)->size)
 
 /* There is no time, and one thread */
 
@@ -210,7 +220,9 @@ typedef unsigned long cycles_t;
 #define cond_resched()		do { } while (0)
 
 #define atomic_long_read(v)	((v)->counter)
+#define atomic_long_xchg(v, n)	__atomic_exchange_n(&(v)->counter, n, __ATOMIC_RELAXED)
 #define atomic_long_set(v, n)	((v)->counter = (n))
+#define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)
@@ -325,6 +337,7 @@ typedef struct mutex spinlock_t;
 
 DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
 DEFINE_GUARD(spinlock, spinlock_t *, spin_lock(_T), spin_unlock(_T))
+DEFINE_LOCK_GUARD_0(rcu, barrier(), barrier())
 DEFINE_GUARD(rwsem_read, struct rw_semaphore *, down_read(_T), up_read(_T))
 DEFINE_GUARD(rwsem_write, struct rw_semaphore *, down_write(_T), up_write(_T))
 
@@ -360,6 +373,7 @@ static inline unsigned long find_last_bit(const unsigned long *bitmap,
 #define pageblock_nr_pages	(1UL << pageblock_order)
 #define pageblock_align(pfn)	ALIGN(pfn, pageblock_nr_pages)
 #define pageblock_start_pfn(pfn) ALIGN_DOWN(pfn, pageblock_nr_pages)
+#define pageblock_end_pfn(pfn)	ALIGN((pfn) + 1, pageblock_nr_pages)
 #define CMA_MIN_ALIGNMENT_BYTES	(PAGE_SIZE * pageblock_nr_pages)
 
 void *phys_to_virt(phys_addr_t phys);
@@ -414,6 +428,7 @@ struct page {
 	struct inode *__mapping;
 	unsigned int pins;
 	bool device;		/* memory of a device */
+	bool initialized;	/* or else private is anything */
 } __attribute__((aligned(64)));
 
 struct folio {
@@ -463,6 +478,7 @@ struct page *pfn_to_online_page(unsigned long pfn);
 extern atomic_long_t num_poisoned_pages;
 #define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
+#define page_to_nid(page)	early_pfn_to_nid(page_to_pfn(page))
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
@@ -485,6 +501,11 @@ struct mem_section *__pfn_to_section(unsigned long pfn);
 void set_page_count(struct page *page, int count);
 void prep_compound_page(struct page *page, unsigned int order);
 void put_page(struct page *page);
+#define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
+#undef set_bit
+#define set_bit			__set_bit
+#define get_online_mems()	do { } while (0)
+#define put_online_mems()	do { } while (0)
 #define folio_put(folio)	put_page(&(folio)->page)
 #define clear_page_tag_ref(page) ((void)(page))
 
@@ -492,6 +513,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct folio *folio_alloc(gfp_t gfp, unsigned int order);
 unsigned long get_zeroed_page(gfp_t gfp);
 #define __free_pages(page, order) ((void)(order), put_page(page))
+#define __free_page(page)	put_page(page)
 void free_page(unsigned long virt);
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 
@@ -504,7 +526,15 @@ void free_reserved_page(struct page *page);
 void init_cma_reserved_pageblock(struct page *page);
 unsigned long free_reserved_area(void *start, void *end, int poison,
 				 const char *what);
-#define deferred_pages_enabled() false
+unsigned long deferred_init_start(int nid);
+void deferred_init_up_to(int nid, unsigned long end);
+void init_deferred_heads(unsigned long pfn, unsigned long end, unsigned int order,
+			 int nid, unsigned long private);
+void init_deferred_mask(unsigned long pfn, unsigned long mask, int nid,
+			unsigned long private);
+void init_deferred_tails(struct page *head, unsigned int order);
+extern bool sim_pages_missing;
+#define deferred_pages_enabled() sim_pages_missing
 
 /* What memory is used for: nothing but what the simulated kernels do */
 
@@ -621,6 +651,8 @@ void free_vm_area(struct vm_struct *area);
 #define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
 void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
 		     const void *caller);
+#define vcalloc(n, size)	__vcalloc(n, size, GFP_KERNEL)
+#define vmalloc_array(n, size)	vcalloc(n, size)
 void vfree(const void *addr);
 #define get_vm_area_size(area)		((area)->size)
 #define get_vm_area_page_order(area)	((area)->page_order)

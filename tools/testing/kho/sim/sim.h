@@ -34,10 +34,18 @@ struct sim_handover {
 
 extern phys_addr_t sim_memory_limit;
 
+/* From here on the struct pages of node 1 are initialized later */
+#define SIM_DEFERRED	(SIM_END - SZ_16M - SZ_8M)
+/* Where no thread initializes any, as if memblock did not say that they are free */
+extern phys_addr_t sim_forgotten_start, sim_forgotten_end;
+
 void sim_power_on(void);
 void sim_boot_map(const struct sim_handover *from);
 void sim_boot_early(const struct sim_handover *from);
 void sim_boot_release(void);
+void sim_boot_free(void);
+void sim_deferred_init(void);
+void sim_pages_all(void);
 void sim_boot_memory(void);
 void sim_boot_init(void);
 void sim_boot(const struct sim_handover *from);
@@ -58,6 +66,7 @@ void sim_checkpoint(void);
 void sim_rollback(void);
 
 bool sim_logged(const char *text);
+unsigned int sim_log_count(const char *text);
 void sim_log_clear(void);
 unsigned int sim_warnings(void);
 
@@ -116,6 +125,8 @@ int sim_kho_takeover_done(void);
 int sim_kho_init(void);
 int sim_kho_parse_enable(char *arg);
 int sim_kho_parse_write(char *arg);
+int sim_kho_test_component_init(void);
+void sim_kho_test_component_exit(void);
 int sim_scratch_parse(char *arg);
 int sim_reserve_mem(char *arg);
 int sim_reserve_mem_init(void);

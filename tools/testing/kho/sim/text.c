@@ -160,6 +160,15 @@ bool sim_logged(const char *text)
 	return strstr(log_text, text);
 }
 
+unsigned int sim_log_count(const char *text)
+{
+	unsigned int nr = 0;
+
+	for (const char *at = log_text; (at = strstr(at, text)); at++)
+		nr++;
+	return nr;
+}
+
 void sim_log_clear(void)
 {
 	log_len = 0;

@@ -6,6 +6,8 @@
 
 #include <linux/kho/compat.h>
 
+#include "kexec_handover_internal.h"
+
 #include "tap.h"
 
 #define MEMFD	1	/* tokens of the files of the session */
@@ -235,4 +237,35 @@ TEST(users_do_not_underflow)
 	kho_component_put(&c);
 	CHECK_EQ(1, sim_warnings());
 	CHECK_EQ(0, atomic_long_read(&c.users));
+}
+
+/* The report names all of them, however many there are */
+TEST(many_components)
+{
+	struct kho_component components[16] = {}, *table[16];
+	struct kho_component_table many = { table, ARRAY_SIZE(table) };
+	char names[16][KHO_COMPONENT_NAME_MAX + 1], fdt[PAGE_SIZE], line[32];
+
+	sim_power_on();
+	for (unsigned int i = 0; i < many.nr; i++) {
+		struct kho_component *c = table[i] = &components[i];
+
+		snprintf(names[i], sizeof(names[i]), "component-%05u", i);
+		c->name = names[i];
+		c->min_version = 4000000000u + i;
+		c->version = c->min_version;
+		c->write = c->min_version;
+	}
+	CHECK_EQ(0, fdt_create(fdt, sizeof(fdt)));
+	CHECK_EQ(0, fdt_finish_reservemap(fdt));
+	CHECK_EQ(0, fdt_begin_node(fdt, ""));
+	CHECK_EQ(0, kho_compat_write(fdt, &many));
+	CHECK_EQ(0, fdt_end_node(fdt));
+	CHECK_EQ(0, fdt_finish(fdt));
+
+	CHECK_EQ(0, kho_compat_read(fdt, sizeof(fdt), &many));
+	for (unsigned int i = 0; i < many.nr; i++) {
+		snprintf(line, sizeof(line), " %s %u", names[i], 4000000000u + i);
+		CHECK(sim_logged(line));
+	}
 }

@@ -3,6 +3,7 @@
 
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/kho/compat.h>
 #include <linux/liveupdate.h>
 
@@ -472,6 +473,23 @@ TEST(file_is_denied)
 	expect_all();
 }
 
+/* Each file that cannot be read is named, the total once */
+TEST(total_is_told_once)
+{
+	struct left left = previous();
+	int session;
+
+	for (unsigned int i = 0; i < 3; i++)
+		((struct memfd_luo_ser *)phys_to_virt(left.memfd[i].data))->flags = 2;
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK_EQ(-EOPNOTSUPP, sim_session_retrieve_fd(session, i));
+	CHECK_EQ(3, sim_log_count("a memfd of the previous kernel cannot be read"));
+	CHECK_EQ(1, sim_log_count("KiB of the previous kernel are reserved now"));
+	sim_close(session);
+}
+
 TEST(no_handler_takes_a_file)
 {
 	int session, fd;
@@ -486,6 +504,96 @@ TEST(no_handler_takes_a_file)
 	CHECK_EQ(0, sim_session_preserve_fd(session, 3, fd));
 	sim_close(fd);
 	sim_close(session);
+}
+
+/* Of what the previous kernel left nothing but the FDT is held, and it is clear */
+static void expect_released(u64 memfd)
+{
+	CHECK_EQ(0, kho_held_waiting());
+	CHECK_EQ(PAGE_SIZE / 1024, kho_held_kib());
+	CHECK_EQ(-ENOENT, kho_preserved_order(memfd));
+	CHECK_EQ(0, kho_component_users(&luo_kho_component));
+	expect_work_goes_on();
+}
+
+/* Nobody asks for a session: root gives it up, or else nothing is released */
+TEST(release_sessions)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+	long held;
+
+	sim_boot_liveupdate(&left.handover);
+	held = kho_held_kib();
+	CHECK_EQ(2, kho_held_waiting());
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK(sim_logged("not released: 2 sessions and subtrees"));
+	CHECK_EQ(held, kho_held_kib());
+	CHECK_EQ(0, kho_release_held(true));
+	CHECK(sim_logged("session [linked] of the previous kernel is given up"));
+	CHECK_EQ(-ENOENT, sim_session_retrieve("memfds"));
+	expect_released(memfd);
+}
+
+/* A session that somebody holds is not given up, and what is finished need not be */
+TEST(release_after_finish)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[1].data;
+	int session;
+
+	strcpy(left.memfd[1].compatible, "unknown");
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	CHECK_EQ(-EBUSY, kho_release_held(true));
+	CHECK(sim_logged("session [memfds] is in use and not given up"));
+	CHECK_EQ(-EBUSY, sim_session_finish(session));
+	CHECK_EQ(0, kho_preserved_order(memfd));
+	sim_close(session);
+	expect_linked(NR_LINKED);
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK_EQ(0, kho_release_held(true));
+	expect_released(memfd);
+}
+
+/* What could not be understood has no owner */
+TEST(release_what_is_broken)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+
+	left.session[0].name[0] = '\0';
+	sim_boot_liveupdate(&left.handover);
+	expect_linked(NR_LINKED);
+	CHECK_EQ(0, kho_preserved_order(memfd));
+	CHECK_EQ(0, kho_release_held(false));
+	CHECK_EQ(-EINVAL, sim_session_retrieve(""));
+	expect_released(memfd);
+}
+
+/* A subtree that nobody has retrieved, and one that nobody can any more */
+TEST(release_subtrees)
+{
+	struct sim_handover handover;
+	phys_addr_t phys;
+	void *blob;
+
+	sim_power_on();
+	sim_boot_liveupdate(NULL);
+	blob = kho_alloc_preserve(PAGE_SIZE);
+	memset(blob, 1, PAGE_SIZE);
+	CHECK_EQ(0, kho_add_subtree("blob", blob, PAGE_SIZE));
+	CHECK_EQ(0, kho_preserve_folio(folio_alloc(GFP_KERNEL, 9)));
+	handover = sim_kexec();
+
+	sim_boot_liveupdate(&handover);
+	CHECK_EQ(1, kho_held_waiting());
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK_EQ(0, kho_retrieve_subtree("blob", &phys, NULL));
+	CHECK_EQ(0, kho_held_waiting());
+	CHECK_EQ(0, kho_release_held(false));
+	CHECK_EQ(-ENOENT, kho_retrieve_subtree("blob", &phys, NULL));
+	expect_released(phys);
 }
 
 TEST(handler_reads_other_versions)

@@ -381,14 +381,15 @@ TEST(sparse_no_memory)
 	expect_sparse(kho_restore_vmalloc(&kv));
 }
 
-/* The area of @kv with one word of its first chunk damaged */
-#define EXPECT_BAD_CHUNK(kv, chunk, member, value, text)	\
-	do {							\
-		typeof((chunk)->member) __good = (chunk)->member;	\
-								\
-		(chunk)->member = value;			\
-		expect_damage(&(kv), text);			\
-		(chunk)->member = __good;			\
+/* The area of @kv with a member of its list damaged */
+#define EXPECT_BAD_LIST(kv, member, value, text)	\
+	do {						\
+		typeof(member) __member = (member);	\
+		typeof(*__member) __good = *__member;	\
+							\
+		*__member = value;			\
+		expect_damage(&(kv), text);		\
+		*__member = __good;			\
 	} while (0)
 
 TEST(extents)
@@ -408,21 +409,21 @@ TEST(extents)
 	EXPECT_BAD(kv, total_pages, 1988, "is not in its area");
 	EXPECT_BAD(kv, first.phys, 0, "area lists 0 pages, expected 2000");
 
-	EXPECT_BAD_CHUNK(kv, first, nr, KHO_VMALLOC_EXTENTS_SIZE + 1, "extents, at most 255");
-	EXPECT_BAD_CHUNK(kv, first, nr, ~0ULL, "extents, at most 255");
-	EXPECT_BAD_CHUNK(kv, first, nr, 0, "is empty but not the last one");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].nr_pages, 0, "is not in its area");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].nr_pages, ~0U, "is not in its area");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].first, ~0U, "is not in its area");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].first, 6, "overlaps the one before it");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].phys, SIM_END, "is not preserved memory");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].phys, ~0ULL, "is not preserved memory");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].phys, 0, "is not preserved memory");
-	EXPECT_BAD_CHUNK(kv, first, extents[0].phys, first->extents[0].phys | 8,
-			 "is not preserved memory");
-	EXPECT_BAD_CHUNK(kv, second, hdr.next.phys, kv.first.phys,
-			 "overlaps the one before it");
-	EXPECT_BAD_CHUNK(kv, first, hdr.next.phys, SIM_END, "is not a preserved page");
+	EXPECT_BAD_LIST(kv, &first->nr, KHO_VMALLOC_EXTENTS_SIZE + 1, "extents, at most 255");
+	EXPECT_BAD_LIST(kv, &first->nr, ~0ULL, "extents, at most 255");
+	EXPECT_BAD_LIST(kv, &first->nr, 0, "is empty but not the last one");
+	EXPECT_BAD_LIST(kv, &first->extents[0].nr_pages, 0, "is not in its area");
+	EXPECT_BAD_LIST(kv, &first->extents[0].nr_pages, ~0U, "is not in its area");
+	EXPECT_BAD_LIST(kv, &first->extents[0].first, ~0U, "is not in its area");
+	EXPECT_BAD_LIST(kv, &first->extents[0].first, 6, "overlaps the one before it");
+	EXPECT_BAD_LIST(kv, &first->extents[0].phys, SIM_END, "is not preserved memory");
+	EXPECT_BAD_LIST(kv, &first->extents[0].phys, ~0ULL, "is not preserved memory");
+	EXPECT_BAD_LIST(kv, &first->extents[0].phys, 0, "is not preserved memory");
+	EXPECT_BAD_LIST(kv, &first->extents[0].phys, first->extents[0].phys | 8,
+			"is not preserved memory");
+	EXPECT_BAD_LIST(kv, &second->hdr.next.phys, kv.first.phys,
+			"overlaps the one before it");
+	EXPECT_BAD_LIST(kv, &first->hdr.next.phys, SIM_END, "is not a preserved page");
 
 	expect_sparse(kho_restore_vmalloc(&kv));
 }
@@ -438,7 +439,7 @@ TEST(extents_of_a_full_area)
 	EXPECT_BAD(kv, total_pages, 65, "area lists 64 pages, expected 65");
 	EXPECT_BAD(kv, total_pages, ~0U, "area lists 64 pages, expected 4294967295");
 	EXPECT_BAD(kv, order, 10, "is not made of whole blocks");
-	EXPECT_BAD_CHUNK(kv, chunk, nr, 0, "area lists 0 pages, expected 64");
+	EXPECT_BAD_LIST(kv, &chunk->nr, 0, "area lists 0 pages, expected 64");
 	expect_area(kho_restore_vmalloc(&kv), 64);
 }
 

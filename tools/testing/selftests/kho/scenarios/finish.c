@@ -2,16 +2,22 @@
 /*
  * finish gives memory that nobody retrieved back to the kernel, and so does
  * closing a retrieved file afterwards; closing the session without finish keeps
- * it for another retrieve.
+ * it for another retrieve, also if its manager was killed.
  */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "scenario.h"
 
 #define SIZE_MIB	48
 
-static const char *const names[] = { "finished", "closed", "retrieved" };
+static const char *const names[] = { "finished", "closed", "retrieved", "killed" };
+
+static const struct memfile other = {
+	.name = "other", .token = 2, .size = KIB(64),
+};
 
 static struct memfile describe(const char *name)
 {
@@ -30,6 +36,7 @@ static void before_kexec(void)
 					 "create session");
 
 		memfiles_preserve(session, &file, 1);
+		memfiles_preserve(session, &other, 1);
 	}
 }
 
@@ -42,13 +49,39 @@ static void check_freed(const char *how, long before)
 	      "%s: %ld of %d MiB are free again", how, freed, SIZE_MIB);
 }
 
+/* It has retrieved one of two files, and another process goes on */
+static void kill_manager(int device, const char *name)
+{
+	struct memfile file = describe(name);
+	int session, status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		session = luo_retrieve(device, name);
+		if (session >= 0 && luo_retrieve_fd(session, file.token) >= 0)
+			raise(SIGKILL);
+		_exit(1);
+	}
+	waitpid(pid, &status, 0);
+	check(WIFSIGNALED(status), "%s: the manager is killed", name);
+
+	session = require_fd(luo_retrieve(device, name), "%s: retrieve it again",
+			     name);
+	memfiles_retrieve(session, &file, 1);
+	memfiles_retrieve(session, &other, 1);
+	check_result(luo_finish(session), 0, "finish");
+	check_result(luo_retrieve(device, name), -ENOENT,
+		     "%s: retrieve it when it is finished", name);
+}
+
 static void after_kexec(void)
 {
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
-	int session[ARRAY_SIZE(names)], fd;
+	int session[3], fd;
 	long before;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+	kill_manager(device, names[3]);
+	for (size_t i = 0; i < ARRAY_SIZE(session); i++)
 		session[i] = require_fd(luo_retrieve(device, names[i]),
 					"retrieve session %s", names[i]);
 	before = free_kib();
