@@ -21,7 +21,7 @@ LAYERS = [
     ["kho_takeover"],
     ["kho_compat"],
     ["kexec_handover"],
-    ["kho_block", "kho_vmalloc", "kho_image"],
+    ["kho_block", "kho_vmalloc", "kho_image", "kho_held"],
     ["kho_sysfs", "kexec_handover_debugfs"],
 ]
 
