@@ -13,8 +13,11 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        debian the cloud kernel that scripts/kho-images.sh fetches
     firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
                        starts the first kernel by its EFI stub instead of QEMU;
+                       "uefi grub", "uefi uki": from a disk, as they are packaged;
                        "uefi PROGRAM": efi/PROGRAM.c does
+    arch: x86_64       only on that one
     log: REGEX         a line of trouble in the kernel log that is expected
+    panic: REGEX       the kernel that comes after the end panics with that
     run: by hand       only when it is named
     config: debug      only with --config debug
 
@@ -47,6 +50,7 @@ import vm
 NEEDS = re.compile(r"^ \* needs (\w+): (.*)$", re.MULTILINE)
 BOOT = re.compile(r"^# \w+, boot (\d+) of (\d+), kernel")
 TEST = re.compile(r"^(ok|not ok) (\d+) (.*)$")
+PANIC_TRACE = r"Call Trace:|end Kernel panic"
 PLAN = re.compile(r"^1\.\.(\d+)$")
 
 
@@ -106,6 +110,8 @@ class Scenario:
     by_hand: bool = False
     uefi: bool = False
     efi_program: str = ""
+    arch: str = ""
+    panic: str = ""
     config: str = ""
 
 
@@ -122,6 +128,10 @@ def read_scenario(path):
             scenario.kernels += value.split()
         elif key == "log":
             scenario.log.append(value)
+        elif key == "arch":
+            scenario.arch = value
+        elif key == "panic":
+            scenario.panic = f"Kernel panic - not syncing: {value}"
         elif (key, value) == ("config", "debug"):
             scenario.config = value
         elif key == "firmware" and value.split()[0] == "uefi":
@@ -135,7 +145,7 @@ def read_scenario(path):
     return scenario
 
 
-def find_scenarios(names, config, uefi):
+def find_scenarios(names, arch, config, uefi):
     paths = (khotest.HERE / "scenarios").glob("*.c")
     known = {path.stem: read_scenario(path) for path in sorted(paths)}
     unknown = sorted(set(names) - set(known))
@@ -144,7 +154,8 @@ def find_scenarios(names, config, uefi):
                  + " ".join(known))
     return [known[name] for name in names] if names else \
         [scenario for scenario in known.values() if not scenario.by_hand
-         and scenario.uefi == uefi and scenario.config in ("", config)]
+         and scenario.uefi == uefi and scenario.config in ("", config)
+         and scenario.arch in ("", arch)]
 
 
 def without(kernel, scenarios):
@@ -244,8 +255,8 @@ class Runner:
         khotest.require_tools(self.arch)
         if any(scenario.uefi for scenario in scenarios):
             vm.require_firmware(self.arch)
-        if any(scenario.efi_program for scenario in scenarios):
-            vm.require_tools("clang", "clang", "lld-link", "lld")
+        for program in sorted({s.efi_program for s in scenarios} - {""}):
+            khotest.require_efi_program(program)
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
         khotest.guest(self.arch)
@@ -318,8 +329,12 @@ class Runner:
             trouble.append(f"the machine {ended.status} after "
                            f"{ended.seconds:.0f} s, its last lines:")
             trouble += ended.last_lines[-6:]
-        return trouble + khotest.problems(
-            machine.log, scenario.log + self.config.log)[:8]
+        expected = scenario.log + self.config.log
+        if scenario.panic:
+            expected += [scenario.panic, PANIC_TRACE]
+            if not khotest.log_has(machine.log, scenario.panic):
+                trouble.append(f"the log has no '{scenario.panic}'")
+        return trouble + khotest.problems(machine.log, expected)[:8]
 
     def tell(self, scenario, boots, ended, lines):
         tests = sum(count_tests(boot["lines"])[0] for boot in boots.boots)
@@ -362,7 +377,7 @@ def arguments():
 
 def main():
     args = arguments()
-    scenarios = find_scenarios(args.scenarios, args.config, args.uefi)
+    scenarios = find_scenarios(args.scenarios, args.arch, args.config, args.uefi)
     if khotest.IN_KERNEL and args.stock == "stock":
         scenarios, skipped = without("stock", scenarios)
         if skipped:
