@@ -47,10 +47,14 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'SEEDS=N SEED=M  make damage: N kexecs, from number M on; else random'
 	@echo 'ICOUNT=1        make demo: the gap in instructions, too; slower'
+	@echo 'DISCARD=FILE    make tree: drop the edit of this file in build/linux'
 	@echo 'PATCH=NNNN      make refresh: the diff that an edit belongs to'
 	@echo 'QUICK=1         a part of the bench, in minutes'
 
-base tree check demo test bench kho-compat series deb:
+tree:
+	@scripts/tree.sh $(if $(DISCARD),discard $(DISCARD))
+
+base check demo test bench kho-compat series deb:
 	@scripts/$@.sh
 
 refresh:

@@ -7,10 +7,10 @@
 # each patch goes to a pristine tree by git am and is checked by checkpatch, and
 # with KHO on the x86_64 kernel is linked. Where the manifest says "boot", and after
 # the last fix, it carries a memfd through a kexec. For x86_64 with KHO off, and
-# arm64 with KHO on and off, what includes headers of KHO is compiled after each patch that changes any of it,
-# and the kernel linked at the end. There, get_maintainer finds people and lists for
-# each patch, the tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle
-# and a build at W=1 have nothing to say. "quick" stops at the comparison with
+# arm64 with KHO on and off, what includes headers of KHO is compiled after each
+# patch that changes any of it, and the kernel linked at the end. There,
+# get_maintainer finds people and lists for each patch, the tree is build/linux, and
+# kernel-doc, Sphinx, sparse, coccinelle and a build at W=1 have nothing to say. "quick" stops at the comparison with
 # build/linux, compiles for x86_64 with KHO on alone and no fix by itself, and links
 # only what boots.
 #
@@ -105,8 +105,9 @@ apply_patch()
 }
 
 # check.sh says why some types do not count; MAINTAINERS has a patch of its own, and
-# the commits that are named in Fixes: are not in this repository. Not run in the tree, where it leaves a file behind; without its repository
-# it does not look for the modules that checking SPDX tags takes.
+# the commits that are named in Fixes: are not in this repository. Not run in the
+# tree, where it leaves a file behind; without its repository it does not look for
+# the modules that checking SPDX tags takes.
 check_mail_style()
 {
 	cd "$dir" || return

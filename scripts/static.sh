@@ -18,7 +18,7 @@ our_files()
 
 kernel_files()
 {
-	our_files kernel include lib arch tools Documentation
+	our_files kernel include lib mm arch tools Documentation
 }
 
 checkpatch()

@@ -13,7 +13,8 @@
 # A file that somebody has edited in build/linux is not overwritten: this script
 # stops and names it. build/linux.sums has the checksums of what was written there,
 # and the time of build/linux.stamp tells which files of the base may have changed
-# since. "edited" only prints the paths of such files, "discard" drops the edits.
+# since. "edited" only prints the paths of such files, "discard" drops the edits
+# first.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -80,7 +81,7 @@ compose_stage()
 {
 	rm -rf "$stage"
 	mkdir -p "$stage"
-	for dir in kernel include lib arch tools Documentation; do
+	for dir in kernel include lib mm arch tools Documentation; do
 		[ ! -d "$top/$dir" ] || rsync -a --exclude=__pycache__ \
 			--exclude='*~' --exclude='.*.swp' \
 			--filter=':- .gitignore' "$top/$dir" "$stage/"
@@ -167,7 +168,7 @@ refuse_to_overwrite()
 		[ -e "$kept" ] || kept=$base/$path
 		cmp -s "$kept" "$linux/$path" || die "build/linux/$path was edited:" \
 			"'make refresh' brings that into the repository," \
-			"'scripts/tree.sh discard $path' drops it"
+			"'make tree DISCARD=$path' drops it"
 	done <"$stage.edited"
 }
 

@@ -50,6 +50,7 @@
 
 #include <asm/early_ioremap.h>
 
+#include "../../mm/mm_init.h"
 #include "../kexec_internal.h"
 #include "kexec_handover_internal.h"
 
@@ -542,10 +543,16 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
 /* Preserved memory: after kexec */
 
-/* Does @info, from page->private, mark the start of a preserved range? */
-static bool kho_page_marked(unsigned long info)
+/* As long as struct pages are missing, only those of preserved memory are known */
+static __always_inline bool kho_has_struct_page(unsigned long pfn)
 {
-	return info >> 32 == KHO_PAGE_MAGIC;
+	return !deferred_pages_enabled() || kho_frame_initialized(pfn);
+}
+
+/* Whoever restores the range that starts at @page needs all of its struct pages */
+static __always_inline bool kho_range_complete(struct page *page)
+{
+	return !deferred_pages_enabled() || kho_complete_range(page);
 }
 
 /**
@@ -555,7 +562,9 @@ static bool kho_page_marked(unsigned long info)
  * For whoever is about to follow an address that the previous kernel wrote: it
  * leads to memory that was preserved, or this returns an error.
  *
- * Context: any, once all struct pages are there: initcalls, early ones excepted.
+ * Context: any, once the page allocator is up. Before core initcalls, who restores
+ * a range may have to wait for its struct pages: kho_restore_folio() and its kin
+ * may sleep until then.
  * Return: the order of the range that starts at @phys; -EINVAL if @phys is not
  * the address of a page; -ENOENT if no range starts there, or if it has been
  * restored.
@@ -569,12 +578,12 @@ int kho_preserved_order(phys_addr_t phys)
 		return -EINVAL;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page)
+	if (!page || !kho_has_struct_page(PHYS_PFN(phys)))
 		return -ENOENT;
 
 	/* Once: its owner may be restoring the range, and what follows is anything */
 	info = READ_ONCE(page->private);
-	return kho_page_marked(info) ? lower_32_bits(info) : -ENOENT;
+	return kho_page_marked(info) ? kho_page_order(info) : -ENOENT;
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
@@ -727,7 +736,7 @@ kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 
 	if (PAGE_ALIGNED(phys))
 		page = kho_online_page(phys, near);
-	if (!page)
+	if (!page || !kho_range_complete(page))
 		goto refuse;
 
 	info = page_private(page);
@@ -837,7 +846,8 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 {
 	unsigned long pfn = page_to_pfn(page);
 
-	if (!kho_claim_range(page, kho_page_info(order)))
+	if (!kho_range_complete(page) ||
+	    !kho_claim_range(page, kho_page_info(order)))
 		return false;
 
 	kho_hand_out_pages(batch, pfn, pfn + BIT(order));
@@ -845,8 +855,9 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 }
 
 /**
- * kho_restore_pages - get contiguous pages back
- * @phys: physical address of the first one.
+ * kho_restore_pages_batch - get one of many ranges of contiguous pages back
+ * @batch: as for kho_restore_folio_batch().
+ * @phys: physical address of the first page.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *
  * Context: as kho_preserved_order().
@@ -854,10 +865,10 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
  * if that is not what was preserved, or if any of it has been restored. Then
  * nothing of it reaches the page allocator.
  */
-struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
+				     phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
-	struct kho_restore_batch batch = {};
 	unsigned long pfn;
 
 	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
@@ -866,25 +877,45 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 	/* Advances by what was recorded: it need not be what would be now */
 	for (pfn = start; pfn < end;) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned long info = page_private(page);
+		unsigned long info;
 
+		if (!kho_range_complete(page))
+			goto refuse;
 		/*
 		 * Two want the same pages, so one of them was told wrong. What
 		 * has been claimed here may not be ours: keep it out of the
 		 * page allocator.
 		 */
+		info = page_private(page);
 		if (!kho_page_marked(info) || !kho_claim_range(page, info))
 			goto refuse;
-		pfn += BIT(lower_32_bits(info));
+		pfn += BIT(kho_page_order(info));
 	}
 
-	kho_hand_out_pages(&batch, start, end);
-	kho_restore_batch_end(&batch);
+	kho_hand_out_pages(batch, start, end);
 	return pfn_to_page(start);
 
 refuse:
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages_batch);
+
+/**
+ * kho_restore_pages - get contiguous pages back
+ * @phys: physical address of the first one.
+ * @nr_pages: how many, as they were preserved by kho_preserve_pages().
+ *
+ * Context: as kho_preserved_order().
+ * Return: as kho_restore_pages_batch().
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	struct kho_restore_batch batch = {};
+	struct page *page = kho_restore_pages_batch(&batch, phys, nr_pages);
+
+	kho_restore_batch_end(&batch);
+	return page;
 }
 EXPORT_SYMBOL_GPL(kho_restore_pages);
 

@@ -145,6 +145,7 @@ int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
 int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
 unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
 unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
+bool kho_frame_initialized(unsigned long pfn);
 void kho_frames_free(void);
 unsigned long kho_frames_pages(void);
 unsigned long kho_frames_steps(void);
@@ -187,6 +188,7 @@ int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 bool kho_in_memory(phys_addr_t phys);
 int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		  unsigned long *pages);
+bool kho_complete_range(struct page *page);
 
 /*
  * What page->private of the first page of a preserved range says until the
@@ -195,9 +197,23 @@ int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
  */
 #define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
 
+/* The other struct pages of the range have not been initialized yet */
+#define KHO_PAGE_LATE	BIT(31)
+
 static inline unsigned long kho_page_info(unsigned int order)
 {
 	return KHO_PAGE_MAGIC << 32 | order;
+}
+
+/* Does @info, from page->private, mark the start of a preserved range? */
+static inline bool kho_page_marked(unsigned long info)
+{
+	return info >> 32 == KHO_PAGE_MAGIC;
+}
+
+static inline unsigned int kho_page_order(unsigned long info)
+{
+	return lower_32_bits(info) & ~KHO_PAGE_LATE;
 }
 
 /* kexec_handover.c; for kho_vmalloc.c, which has checked what it restores */

@@ -15,6 +15,7 @@
 
 #define pr_fmt(fmt) "KHO: block: " fmt
 
+#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/block.h>
@@ -47,6 +48,7 @@ void kho_block_set_init(struct kho_block_set *bs, size_t entry_size)
 	*bs = (struct kho_block_set)KHO_BLOCK_SET_INIT(*bs, entry_size);
 	WARN_ON_ONCE(!bs->count_per_block);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_init);
 
 static void *kho_block_entry(struct kho_block_set_it *it, u64 index)
 {
@@ -159,6 +161,7 @@ undo:
 		kho_block_drop_last(bs);
 	return err;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_grow);
 
 /**
  * kho_block_set_shrink - give up room that is no longer needed
@@ -180,6 +183,7 @@ void kho_block_set_shrink(struct kho_block_set *bs, u64 count)
 	while (bs->nblocks && (bs->nblocks - 1) * bs->count_per_block >= count)
 		kho_block_drop_last(bs);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_shrink);
 
 /**
  * kho_block_set_clear - forget all entries, keep the room
@@ -196,6 +200,7 @@ void kho_block_set_clear(struct kho_block_set *bs)
 		block->ser->count = 0;
 	}
 }
+EXPORT_SYMBOL_GPL(kho_block_set_clear);
 
 static bool kho_block_valid(struct kho_block_set *bs, phys_addr_t phys)
 {
@@ -290,6 +295,7 @@ forget:
 	kho_block_set_forget(bs);
 	return err;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_restore);
 
 /**
  * kho_block_set_destroy - free all blocks of a set
@@ -306,6 +312,7 @@ void kho_block_set_destroy(struct kho_block_set *bs)
 	bs->head_pa = 0;
 	bs->incoming = false;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_destroy);
 
 /**
  * kho_block_set_it_init - start at the first entry
@@ -319,6 +326,7 @@ void kho_block_set_it_init(struct kho_block_set_it *it, struct kho_block_set *bs
 		.block = list_first_entry_or_null(&bs->blocks, struct kho_block, list),
 	};
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_init);
 
 static bool kho_block_it_next_block(struct kho_block_set_it *it)
 {
@@ -349,6 +357,7 @@ void *kho_block_set_it_reserve_entry(struct kho_block_set_it *it)
 	it->block->ser->count = it->i + 1;
 	return kho_block_entry(it, it->i++);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_reserve_entry);
 
 /**
  * kho_block_set_it_read_entry - next entry for reading
@@ -369,6 +378,7 @@ void *kho_block_set_it_read_entry(struct kho_block_set_it *it)
 
 	return kho_block_entry(it, it->i++);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_read_entry);
 
 /**
  * kho_block_set_it_prev - previous entry, for undoing what was written
@@ -393,3 +403,4 @@ void *kho_block_set_it_prev(struct kho_block_set_it *it)
 
 	return kho_block_entry(it, --it->i);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_prev);

@@ -122,6 +122,32 @@ int kho_object_readable(const struct kho_component *component)
 }
 EXPORT_SYMBOL_GPL(kho_object_readable);
 
+/**
+ * kho_unfinished_inc - the previous kernel has left something that a kexec loses
+ * @component: the component that it came with.
+ *
+ * What lets it be finished calls kho_unfinished_dec() then.
+ *
+ * Context: any.
+ */
+void kho_unfinished_inc(struct kho_component *component)
+{
+	if (atomic_long_inc_return(&component->unfinished) == 1)
+		kho_sysfs_notify();
+}
+
+/**
+ * kho_unfinished_dec - something of the previous kernel is finished, or lost
+ * @component: the component that it came with.
+ *
+ * Context: any.
+ */
+void kho_unfinished_dec(struct kho_component *component)
+{
+	if (!atomic_long_dec_return(&component->unfinished))
+		kho_sysfs_notify();
+}
+
 /* Writing: what goes to the next kernel */
 
 /*

@@ -25,7 +25,9 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rcupdate.h>
 
+#include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
 
 /* Page frames of a piece: as many as there are bits in a page */
@@ -58,7 +60,7 @@ static struct {
 	unsigned int shift;	/* log2 of the page frames of an entry of the root */
 	unsigned long pages;	/* allocated for tables and bitmaps */
 	unsigned long steps;	/* entries visited to add runs; for tests */
-} kho_frames __initdata;
+} kho_frames;
 
 /* An entry, and the page frames that it is about */
 struct kho_piece {
@@ -108,7 +110,7 @@ static unsigned long *kho_entry_late(unsigned long entry)
 }
 
 /* The piece that @pfn is in; the larger, the less there is to tell of it */
-static __always_inline struct kho_piece __init kho_find_piece(unsigned long pfn)
+static __always_inline struct kho_piece kho_find_piece(unsigned long pfn)
 {
 	const unsigned long *table = kho_frames.root;
 	unsigned int shift = kho_frames.shift;
@@ -280,6 +282,39 @@ unsigned long __init kho_frames_next(unsigned long pfn, unsigned long end)
 unsigned long __init kho_frames_next_late(unsigned long pfn, unsigned long end)
 {
 	return kho_find_frame(pfn, end, kho_next_late);
+}
+
+/**
+ * kho_frame_initialized - is there a struct page of preserved memory?
+ * @pfn: the page frame, any value.
+ *
+ * Until deferred struct page init has ended nobody else may look at struct pages
+ * of which it is not known.
+ *
+ * Context: any, once memory has been taken over.
+ * Return: %true if the page frame is preserved and not late, or if all struct pages
+ * have been initialized.
+ */
+bool kho_frame_initialized(unsigned long pfn)
+{
+	const unsigned long *late;
+	struct kho_piece piece;
+	unsigned long bit;
+
+	/* The set is freed later than this changes, and after a grace period */
+	guard(rcu)();
+	if (!deferred_pages_enabled())
+		return true;
+
+	piece = kho_find_piece(pfn);
+	bit = pfn - piece.base;
+	if (kho_next_preserved(&piece, bit, bit + 1) != bit)
+		return false;
+	if (piece.entry & KHO_RUN)
+		return IS_ALIGNED(pfn, BIT(kho_entry_run(piece.entry, piece.nr).order));
+
+	late = kho_entry_late(piece.entry);
+	return !late || !test_bit(bit, late);
 }
 
 /* Writing */

@@ -563,10 +563,14 @@ static const char *kho_range_text(char *text, u32 min_version, u32 version)
 static const char *kho_version_advice(const struct kho_component *c,
 				      const struct kho_image_entry *entry)
 {
+	const bool users = atomic_long_read(&c->users);
+
 	if (!kho_common_version(c, entry->min_version, entry->version))
 		return "no version that this kernel writes";
+	if (c->pinned && users)
+		return "close their sessions, lift the pin, load the image, preserve again";
 	if (c->pinned)
-		return "write auto to its file write in /sys/kernel/kho/components";
+		return "lift the pin, write auto to components/*/write";
 	return "close their sessions, load the image, preserve again";
 }
 
@@ -733,6 +737,29 @@ static int kho_check_loaded(const char *what, const struct kho_next *next)
 	return err;
 }
 
+/* Of the previous kernel, which no image could take over */
+static long kho_unfinished(void)
+{
+	long nr = 0;
+
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		nr += atomic_long_read(&kho_table.components[i]->unfinished);
+	return nr;
+}
+
+/* No reason to refuse an image: they can be finished before it is started */
+static void kho_warn_unfinished(void)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const struct kho_component *c = kho_table.components[i];
+		long nr = atomic_long_read(&c->unfinished);
+
+		if (nr)
+			pr_warn("%s: %ld of the previous kernel not finished, a kexec would lose them\n",
+				c->name, nr);
+	}
+}
+
 /**
  * arch_kho_image_flaw - does the header of an image rule out that it reads KHO?
  * @image: an image without a note, of a format that kexec_file_load() takes.
@@ -784,7 +811,10 @@ int kho_check_load(struct kimage *image)
 	if (next->known == KHO_NEXT_OPAQUE && assumed)
 		kho_assume_stock(next, &kho_table);
 
-	return kho_check_loaded("load", next);
+	err = kho_check_loaded("load", next);
+	if (!err)
+		kho_warn_unfinished();
+	return err;
 }
 
 /**
@@ -887,6 +917,9 @@ int kho_recheck_next(void)
  *	is that of a load.
  *
  * Context: may sleep.
+ * What the previous kernel has left and nobody has finished is lost by a kexec into
+ * any image.
+ *
  * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
  */
 enum kho_next_status kho_next_status(bool in_use)
@@ -899,6 +932,8 @@ enum kho_next_status kho_next_status(bool in_use)
 	offer = kho_current_offer();
 	if (!kho_next_image || !kho_is_enabled())
 		return KHO_NEXT_NONE;
+	if (kho_unfinished())
+		return KHO_NEXT_INCOMPATIBLE;
 
 	return kho_judge_next(&offer, &kho_next_image->kho.next,
 			      in_use || !offer.liveupdate);

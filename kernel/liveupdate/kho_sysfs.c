@@ -132,6 +132,14 @@ static ssize_t users_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%ld\n", kho_component_users(kho_component_of(kobj)));
 }
 
+static ssize_t unfinished_show(struct kobject *kobj, struct kobj_attribute *attr,
+			       char *buf)
+{
+	const struct kho_component *c = kho_component_of(kobj);
+
+	return sysfs_emit(buf, "%ld\n", atomic_long_read(&c->unfinished));
+}
+
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute min_version_attr = __ATTR_RO(min_version);
 static struct kobj_attribute min_write_attr = __ATTR_RO(min_write);
@@ -139,6 +147,7 @@ static struct kobj_attribute write_attr = __ATTR_RW(write);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
 static struct kobj_attribute status_attr = __ATTR_RO(status);
 static struct kobj_attribute users_attr = __ATTR_RO(users);
+static struct kobj_attribute unfinished_attr = __ATTR_RO(unfinished);
 
 static const struct attribute *const kho_component_attrs[] = {
 	&version_attr.attr,
@@ -148,6 +157,7 @@ static const struct attribute *const kho_component_attrs[] = {
 	&incoming_attr.attr,
 	&status_attr.attr,
 	&users_attr.attr,
+	&unfinished_attr.attr,
 	NULL
 };
 

@@ -21,6 +21,7 @@
 
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/find.h>
 #include <linux/init.h>
@@ -29,11 +30,15 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
 #include <linux/timex.h>
 
 #include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
+
+/* Ranges of which struct pages are left to deferred initialization */
+static atomic_long_t kho_late_ranges __initdata;
 
 static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 {
@@ -52,7 +57,88 @@ static void __init kho_frames_drop(void)
 	for (; pfn < end; pfn = kho_frames_next(pfn + 1, end))
 		set_page_private(pfn_to_page(pfn), 0);
 
+	atomic_long_set(&kho_late_ranges, 0);
 	kho_frames_free();
+}
+
+/**
+ * kho_init_late_pages - initialize struct pages of preserved memory
+ * @pfn: the first page frame of a part of memory.
+ * @end: the page frame after its last one.
+ *
+ * Those of all ranges that start there, and of which only the first one has been
+ * initialized when memory was taken over.
+ *
+ * Context: boot; whoever initializes the deferred struct pages of that part of
+ * memory.
+ */
+void __init kho_init_late_pages(unsigned long pfn, unsigned long end)
+{
+	long nr = 0;
+
+	while ((pfn = kho_frames_next_late(pfn, end)) < end) {
+		struct page *head = pfn_to_page(pfn);
+		unsigned int order = kho_page_order(page_private(head));
+
+		if (page_private(head) != (kho_page_info(order) | KHO_PAGE_LATE)) {
+			pfn++;
+			continue;
+		}
+
+		init_deferred_tails(head, order);
+		/* Who reads this meanwhile looks at no other struct page */
+		WRITE_ONCE(head->private, kho_page_info(order));
+		pfn += BIT(order);
+		nr++;
+	}
+
+	if (nr)
+		atomic_long_sub(nr, &kho_late_ranges);
+}
+
+/**
+ * kho_init_late_pages_done - all deferred struct pages have been initialized
+ *
+ * Sees to it that those of preserved memory have been, too.
+ *
+ * Context: boot, before others are told so.
+ */
+void __init kho_init_late_pages_done(void)
+{
+	long nr = atomic_long_read(&kho_late_ranges);
+
+	if (!nr)
+		return;
+
+	pr_warn("struct pages of %ld preserved ranges were not initialized with those around them\n",
+		nr);
+	kho_init_late_pages(0, PHYS_PFN(memblock_end_of_DRAM()));
+}
+
+/**
+ * kho_complete_range - have all struct pages of a range initialized now
+ * @page: where the range would start; any page of which kho_in_memory() is true.
+ *
+ * And all those of the sections up to there, so that pages of the range can be
+ * given to the page allocator, which looks at struct pages around them.
+ *
+ * Context: boot, once the page allocator is up, while deferred_pages_enabled();
+ * may sleep.
+ * Return: %false if no range starts there.
+ */
+bool __ref kho_complete_range(struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page), info;
+
+	if (!kho_frame_initialized(pfn))
+		return false;
+
+	info = READ_ONCE(page->private);
+	if (!kho_page_marked(info))
+		return false;
+
+	deferred_init_up_to(page_to_nid(page), pfn + BIT(kho_page_order(info)));
+	return true;
 }
 
 /*
@@ -61,6 +147,8 @@ static void __init kho_frames_drop(void)
  */
 static int __init kho_takeover_done(void)
 {
+	/* kho_frame_initialized() */
+	synchronize_rcu();
 	kho_frames_free();
 	return 0;
 }
@@ -405,21 +493,74 @@ struct kho_taken {
 	bool noted;	/* page frames of the bitmap have been added already */
 };
 
-static int __init kho_take_pages(const struct kho_run *run,
-				 struct kho_taken *taken)
+/* Ranges of one node, of which all struct pages are initialized here */
+static int __init kho_take_early(unsigned long pfn, unsigned long end,
+				 unsigned int order, const struct kho_taken *taken,
+				 int nid)
 {
-	int err = taken->noted ? 0 : kho_frames_add(run->pfn, run->end, 0);
+	int err = taken->noted ? 0 : kho_frames_add(pfn, end, 0);
 
 	if (err)
 		return err;
 
-	if (taken->nid == NUMA_NO_NODE)
-		kho_init_struct_pages(run);
-	else
-		init_deferred_pages(run->pfn, run->end, taken->nid);
+	init_deferred_pages(pfn, end, nid);
+	for (; pfn < end; pfn += BIT(order))
+		set_page_private(pfn_to_page(pfn), kho_page_info(order));
+	return 0;
+}
 
-	for (unsigned long pfn = run->pfn; pfn < run->end; pfn += BIT(run->order))
-		set_page_private(pfn_to_page(pfn), kho_page_info(run->order));
+/* Ranges of one node, of which deferred initialization does all but the first ones */
+static int __init kho_take_late(unsigned long pfn, unsigned long end,
+				unsigned int order, int nid)
+{
+	int err = kho_frames_add(pfn, end, order);
+
+	if (err)
+		return err;
+
+	init_deferred_heads(pfn, end, order, nid,
+			    kho_page_info(order) | KHO_PAGE_LATE);
+	atomic_long_add((end - pfn) >> order, &kho_late_ranges);
+	return 0;
+}
+
+static int __init kho_take_node(unsigned long pfn, unsigned long end,
+				unsigned int order, const struct kho_taken *taken,
+				int nid)
+{
+	unsigned long start = deferred_init_start(nid), late = end;
+	int err = 0;
+
+	/* One that begins before them is initialized as a whole */
+	if (order && start < end)
+		late = clamp(ALIGN(start, BIT(order)), pfn, end);
+
+	if (pfn < late)
+		err = kho_take_early(pfn, late, order, taken, nid);
+	if (late < end && !err)
+		err = kho_take_late(late, end, order, nid);
+	return err;
+}
+
+static int __init kho_take_pages(const struct kho_run *run,
+				 struct kho_taken *taken)
+{
+	unsigned long end, pfn = run->pfn;
+	int err = 0, nid = taken->nid;
+
+	for (; pfn < run->end && !err; pfn = end) {
+		end = run->end;
+		if (taken->nid == NUMA_NO_NODE) {
+			const struct kho_region *region = kho_find_region(pfn);
+
+			/* A border within a range is none between nodes */
+			nid = region->nid;
+			end = min(end, ALIGN(region->end, BIT(run->order)));
+		}
+		err = kho_take_node(pfn, end, run->order, taken, nid);
+	}
+	if (err)
+		return err;
 
 	taken->pages += run->end - run->pfn;
 	taken->runs++;

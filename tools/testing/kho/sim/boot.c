@@ -50,11 +50,18 @@ void sim_boot_early(const struct sim_handover *from)
 	kho_memory_init_early();
 }
 
-/* From memblock to the page allocator */
-void sim_boot_release(void)
+/* From memblock to the page allocator, as far as there are struct pages */
+void sim_boot_free(void)
 {
 	memblock_free_all();
 	sim_allocator_up = true;
+}
+
+/* All of it */
+void sim_boot_release(void)
+{
+	sim_boot_free();
+	sim_deferred_init();
 	sim_kho_takeover_done();
 }
 

@@ -458,7 +458,6 @@ static void expect_released(u64 memfd)
 	CHECK_EQ(0, kho_held_waiting());
 	CHECK_EQ(PAGE_SIZE / 1024, kho_held_kib());
 	CHECK_EQ(-ENOENT, kho_preserved_order(memfd));
-	CHECK_EQ(0, kho_component_users(&luo_kho_component));
 	expect_work_goes_on();
 }
 
@@ -540,6 +539,42 @@ TEST(release_subtrees)
 	CHECK_EQ(0, kho_release_held(false));
 	CHECK_EQ(-ENOENT, kho_retrieve_subtree("blob", &phys, NULL));
 	expect_released(phys);
+}
+
+/* The cause is named, and what may pass can be tried again */
+TEST(file_is_denied)
+{
+	static const int errors[] = { -EACCES, -EPERM, -ENFILE, -ENOMEM };
+	struct left left = previous();
+	int session;
+
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	for (unsigned int i = 0; i < ARRAY_SIZE(errors); i++) {
+		sim_file_error = errors[i];
+		CHECK_EQ(errors[i], sim_session_retrieve_fd(session, 1));
+	}
+	sim_file_error = -ENOSPC;
+	CHECK_EQ(-ENOMEM, sim_session_retrieve_fd(session, 1));
+	sim_file_error = 0;
+	sim_close(session);
+	expect_all();
+}
+
+TEST(no_handler_takes_a_file)
+{
+	int session, fd;
+
+	sim_boot_liveupdate(NULL);
+	sim_memfds_are_shmem = false;
+	session = sim_session_create("one");
+	fd = sim_open(sim_file(1, 0));
+	CHECK_EQ(-ENOENT, sim_session_preserve_fd(session, 3, fd));
+	CHECK(sim_logged("token 0x3: no handler can preserve a file of simfs"));
+	sim_memfds_are_shmem = true;
+	CHECK_EQ(0, sim_session_preserve_fd(session, 3, fd));
+	sim_close(fd);
+	sim_close(session);
 }
 
 TEST(handler_reads_other_versions)
@@ -888,16 +923,19 @@ TEST(sessions_are_not_finished)
 
 	sim_boot_liveupdate(&left.handover);
 	CHECK_EQ(2, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(2, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("session [memfds] of the previous kernel is not finished"));
 	CHECK(sim_logged("kexec refused: 2 sessions of the previous kernel would be lost"));
 
 	expect_linked(NR_LINKED);
 	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.unfinished));
 	session = sim_session_retrieve("memfds");
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("kexec refused: 1 sessions"));
 	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	sim_close(session);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
 	CHECK_EQ(0, sim_try_kexec(&next));
@@ -912,6 +950,7 @@ TEST(broken_session_is_not_in_use)
 	sim_boot_liveupdate(&left.handover);
 	expect_linked(NR_LINKED);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(0, sim_try_kexec(&next));
 }
 

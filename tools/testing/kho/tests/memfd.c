@@ -198,6 +198,60 @@ TEST(fits_when_cpus_give_pages_back)
 	CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
 }
 
+/* A file is accounted for as a whole, or nothing has happened to it */
+TEST(more_than_may_be_committed)
+{
+	u64 data = incoming(3, 1);
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+	struct file *file = NULL;
+
+	sim_commit_at_most(5);
+	for (unsigned int i = 0; i < 2; i++) {
+		CHECK_EQ(-ENOMEM, sim_memfd_retrieve(data, &file));
+		CHECK(sim_logged("memfd has 24 KiB, more than may be committed"));
+		CHECK_EQ(0, sim_committed());
+		CHECK_EQ(1, kho_preserved_order(first));
+	}
+
+	sim_commit_at_most(6);
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	CHECK_EQ(6, sim_committed());
+	fput(file);
+	CHECK_EQ(0, sim_committed());
+	sim_commit_at_most(LONG_MAX);
+	CHECK_MACHINE();
+}
+
+/* The last folio is accounted for, too, if there is room */
+TEST(committed_beyond_the_end)
+{
+	for (unsigned int room = 0; room < 2; room++) {
+		u64 data = incoming(3, 1);
+		struct file *file = NULL;
+
+		ser_at(data)->size -= PAGE_SIZE;
+		sim_commit_at_most(5 + room);
+		CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+		CHECK_EQ(5 + room, sim_committed());
+		fput(file);
+		CHECK_EQ(0, sim_committed());
+	}
+	sim_commit_at_most(LONG_MAX);
+}
+
+/* What is in the file by then stays accounted for until the file is gone */
+TEST(committed_although_damaged)
+{
+	u64 data = incoming(8, 0);
+
+	entries(data)[5].index = 7;
+	sim_commit_at_most(8);
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(data, &(struct file *){ NULL }));
+	CHECK_EQ(0, sim_committed());
+	sim_commit_at_most(LONG_MAX);
+	CHECK_MACHINE();
+}
+
 TEST(contents)
 {
 	u64 data = incoming(7, 1);
@@ -228,6 +282,20 @@ static u64 damaged(phys_addr_t *left)
 
 	*left = PFN_PHYS(entries(data)[FOLIO + 1].pfn);
 	return data;
+}
+
+/* Whoever finishes cannot wait for memory that does not come */
+TEST(finished_without_memory)
+{
+	u64 data = incoming(20, 0);
+	phys_addr_t first = PFN_PHYS(entries(data)[0].pfn);
+
+	sim_fail_all_allocations(true);
+	sim_memfd_finish(data);
+	sim_fail_all_allocations(false);
+	CHECK(sim_logged("a memfd of the previous kernel cannot be read: ENOMEM"));
+	CHECK_EQ(0, kho_preserved_order(first));
+	CHECK_MACHINE();
 }
 
 TEST(index_beyond_the_end)

@@ -178,13 +178,17 @@ TEST(pinned)
 	CHECK_EQ(-EBUSY, kho_component_pin(c, 2));
 	CHECK_EQ(-EBUSY, kho_component_pin(c, 0));
 	CHECK_WRITTEN(1, true);
+	sim_next_reads("block", 2, 3);
+	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
+	CHECK(sim_logged("block: 1 preserved as version 1, the image reads 2 to 3: close "));
+	CHECK(sim_logged("close their sessions, lift the pin, load the image, preserve again"));
 	kho_component_put(c);
 	CHECK_WRITTEN(1, true);
 
 	/* Without the pin it would be written for that kernel */
 	sim_next_reads("block", 2, 3);
 	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
-	CHECK(sim_logged("block: pinned to version 1, the image reads 2 to 3: write auto "));
+	CHECK(sim_logged("block: pinned to version 1, the image reads 2 to 3: lift the pin"));
 	CHECK_EQ(0, kho_component_pin(c, 0));
 	CHECK_EQ(0, sim_load());
 	CHECK_WRITTEN(3, true);

@@ -11,7 +11,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
     cmdline: ...       added to the kernel command line of every boot; may be
                        repeated
     kernels: ours      images on offer; the first one is booted first.
-                       ours:EDIT,... is ours with another note, see edit_note.py
+                       ours:EDIT,... is ours with another note, see edit_note.py,
+                       debian the cloud kernel that scripts/kho-images.sh fetches
     firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
                        starts the first kernel by its EFI stub instead of QEMU;
                        "uefi PROGRAM": efi/PROGRAM.c does
@@ -149,15 +150,23 @@ def find_scenarios(names, config, uefi):
          and scenario.uefi == uefi and scenario.config in ("", config)]
 
 
-def without_stock(scenarios):
-    """Those that need no stock kernel, and the names of the others."""
-    wanted = [s for s in scenarios if "stock" not in s.kernels]
+def without(kernel, scenarios):
+    """Those that do not need that kernel, and the names of the others."""
+    wanted = [s for s in scenarios if kernel not in s.kernels]
     return wanted, [s.name for s in scenarios if s not in wanted]
 
 
 def for_arch(scenarios, arch):
     """All but those whose machine there is not on this architecture."""
     return [s for s in scenarios if arch == "x86_64" or not s.hotplug]
+
+
+def debian_image(arch):
+    """The newest cloud kernel that scripts/kho-images.sh has fetched, or None."""
+    flavour = {"x86_64": "amd64", "arm64": "arm64"}[arch]
+    images = (khotest.BUILD / "images" / flavour).glob(
+        f"linux-binary-7.3.*-cloud-{flavour}/**/vmlinuz*")
+    return max(images, default=None)
 
 
 class Boots:
@@ -257,7 +266,8 @@ class Runner:
         tree, _, edits = name.partition(":")
         if edits:
             return self.edited(self.image(tree), name, edits.split(","))
-        tree = {"ours": self.kernel, "stock": self.stock}.get(tree, tree)
+        tree = {"ours": self.kernel, "stock": self.stock,
+                "debian": debian_image(self.arch)}.get(tree, tree)
         if os.path.exists(tree):
             return pathlib.Path(tree).absolute()
         wanted = self.config.fragments if tree == "ours" else self.config.stock
@@ -363,15 +373,22 @@ def main():
     scenarios = for_arch(find_scenarios(args.scenarios, args.config, args.uefi),
                          args.arch)
     if khotest.IN_KERNEL and args.stock == "stock":
-        scenarios, skipped = without_stock(scenarios)
+        scenarios, skipped = without("stock", scenarios)
         if skipped:
             khotest.say(f"skipped without --stock IMAGE: {' '.join(skipped)}")
+    unfetched = []
+    if not debian_image(args.arch):
+        scenarios, unfetched = without("debian", scenarios)
+    for name in unfetched:
+        khotest.say(f"{name} is skipped: scripts/kho-images.sh fetches its kernel")
     runner = Runner(args)
     runner.prepare(scenarios)
     khotest.say(f"{len(scenarios)} scenarios on {args.arch}, kernel "
                 f"{args.kernel}, configuration {args.config}, seed {args.seed}")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(runner.run, scenarios))
+    results += [(True, f"{name} # SKIP no kernel of Debian in build/images", [])
+                for name in unfetched]
     path = khotest.write_results(f"{runner.results}.tap", results)
     failed = [name for passed, name, _ in results if not passed]
     khotest.say(f"{len(results) - len(failed)} scenarios passed, "
