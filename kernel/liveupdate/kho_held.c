@@ -31,13 +31,8 @@ long kho_held_waiting(void)
 {
 	long nr = kho_subtrees_waiting();
 
-	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		const struct kho_component *c = kho_table.components[i];
-
-		if (c->waiting)
-			nr += c->waiting();
-	}
-
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		nr += atomic_long_read(&kho_table.components[i]->unfinished);
 	return nr;
 }
 

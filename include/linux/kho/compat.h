@@ -49,8 +49,6 @@ enum kho_compat_status {
  * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
  * @needs_liveupdate: the next kernel reads it only with liveupdate=on.
  * @best_effort: no kernel is refused for what is lost of it.
- * @waiting: how much of what the previous kernel preserved may still be asked for;
- *	may be %NULL.
  * @give_up: nobody asks for any of it from now on, or an error; may be %NULL.
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
@@ -79,7 +77,6 @@ struct kho_component {
 	const char *subtree;
 	bool needs_liveupdate;
 	bool best_effort;
-	long (*waiting)(void);
 	int (*give_up)(void);
 
 	u32 incoming;
