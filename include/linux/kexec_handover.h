@@ -92,6 +92,7 @@ void kho_memory_init(void);
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
 unsigned long kho_count_preserved(unsigned long pfn, unsigned long end);
+unsigned long kho_preserved_word(unsigned long pfn);
 void kho_init_late_pages(unsigned long pfn, unsigned long end);
 void kho_init_late_pages_done(void);
 
@@ -247,6 +248,11 @@ static inline bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 
 static inline unsigned long kho_count_preserved(unsigned long pfn,
 						unsigned long end)
+{
+	return 0;
+}
+
+static inline unsigned long kho_preserved_word(unsigned long pfn)
 {
 	return 0;
 }

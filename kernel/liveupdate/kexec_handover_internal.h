@@ -140,7 +140,7 @@ static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 /* kho_frames.c; for the take-over, and for tests */
 int kho_frames_init(unsigned long end);
 int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
-int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
+int kho_frames_add_word(unsigned long pfn, unsigned long word);
 unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
 unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
 bool kho_frame_initialized(unsigned long pfn);
@@ -163,6 +163,9 @@ struct kho_run {
  * @hull: for each bitmap, before its runs: all of them are of one order and lie in
  *	@hull, which is memory of one node, or it is %NULL. %true if that is all
  *	there was to know.
+ * @word: for pages in a word of a bitmap of order 0 that are all in memory of the
+ *	node @nid: the lowest bit stands for page frame @pfn. %false to have @run
+ *	called for them; may be %NULL.
  * @run: for each run of ranges; all are in memory, and none of them spans nodes.
  *	Something other than 0 ends the walk.
  * @node: with the address of each node of the map that can be read; may be %NULL.
@@ -174,6 +177,7 @@ struct kho_run {
 struct kho_map_cb {
 	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
 		     void *data);
+	bool (*word)(unsigned long pfn, unsigned long word, int nid, void *data);
 	int (*run)(const struct kho_run *run, void *data);
 	void (*node)(phys_addr_t phys, void *data);
 	void (*lost)(const struct kho_run *range, const char *why, void *data);

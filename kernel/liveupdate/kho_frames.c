@@ -272,6 +272,30 @@ unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
 	return nr;
 }
 
+/**
+ * kho_preserved_word - which of some page frames are preserved
+ * @pfn: the first of them, a multiple of BITS_PER_LONG.
+ *
+ * Context: like kho_next_unpreserved().
+ * Return: a bit for each of BITS_PER_LONG page frames, set if it is preserved.
+ */
+unsigned long __init kho_preserved_word(unsigned long pfn)
+{
+	struct kho_piece piece = kho_find_piece(pfn);
+	unsigned long bit = pfn - piece.base;
+	struct kho_piece_run run;
+
+	if (!piece.entry)
+		return 0;
+	if (!(piece.entry & KHO_RUN))
+		return kho_entry_bitmap(piece.entry)[bit / BITS_PER_LONG];
+
+	run = kho_entry_run(piece.entry, piece.nr);
+	run.from = clamp(run.from, bit, bit + BITS_PER_LONG) - bit;
+	run.to = clamp(run.to, bit, bit + BITS_PER_LONG) - bit;
+	return run.from < run.to ? GENMASK(run.to - 1, run.from) : 0;
+}
+
 /* The first page frame from @pfn on that is preserved, or @end */
 unsigned long __init kho_frames_next(unsigned long pfn, unsigned long end)
 {
@@ -540,37 +564,33 @@ static unsigned long *__init kho_frames_entry(unsigned long pfn)
 }
 
 /**
- * kho_frames_add_bitmap - the same for a bitmap of pages, as the map has them
- * @pfn: the page frame that the first bit is about.
- * @bitmap: KHO_RADIX_BITMAP_KEYS bits, at order 0 as many as a piece has pages.
+ * kho_frames_add_word - the same for pages that are bits of a word
+ * @pfn: the page frame that the lowest bit stands for, a multiple of BITS_PER_LONG.
+ * @word: which of them.
  *
  * Context: as kho_frames_init().
  * Return: 0 or -ENOMEM.
  */
-int __init kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap)
+int __init kho_frames_add_word(unsigned long pfn, unsigned long word)
 {
-	unsigned long from = find_first_bit(bitmap, KHO_PIECE_PAGES);
-	unsigned long to = find_next_zero_bit(bitmap, KHO_PIECE_PAGES, from);
+	unsigned long from = __ffs(word), to = __fls(word) + 1;
 	unsigned long *entry;
 	int err;
 
-	BUILD_BUG_ON(KHO_PIECE_PAGES != KHO_RADIX_BITMAP_KEYS);
-
-	if (from == KHO_PIECE_PAGES)
-		return 0;
-	if (find_next_bit(bitmap, KHO_PIECE_PAGES, to) == KHO_PIECE_PAGES)
+	if (word == GENMASK(to - 1, from))
 		return kho_frames_add(pfn + from, pfn + to, 0);
 
 	entry = kho_frames_entry(pfn);
 	if (!entry)
 		return -ENOMEM;
 
-	kho_frames.steps++;
 	err = kho_entry_spread(entry, false);
-	if (!err)
-		bitmap_or(kho_entry_bitmap(*entry), kho_entry_bitmap(*entry), bitmap,
-			  KHO_PIECE_PAGES);
-	return err;
+	if (err)
+		return err;
+
+	kho_frames.steps++;
+	kho_entry_bitmap(*entry)[pfn % KHO_PIECE_PAGES / BITS_PER_LONG] |= word;
+	return 0;
 }
 
 static void __init kho_table_free(unsigned long *table, unsigned int shift)

@@ -411,22 +411,67 @@ static int __init kho_map_run(const struct kho_run *run,
 	return err;
 }
 
+/* Those of its pages that are set in @word, run by run */
+static int __init kho_map_word_runs(unsigned long pfn, unsigned long word,
+				    const struct kho_map_walk *walk)
+{
+	int err = 0;
+
+	while (word && !err) {
+		unsigned long from = __ffs(word);
+		unsigned long to = find_next_zero_bit(&word, BITS_PER_LONG, from);
+		struct kho_run run = { .pfn = pfn + from, .end = pfn + to };
+
+		word &= ~GENMASK(to - 1, from);
+		err = kho_map_run(&run, walk);
+	}
+
+	return err;
+}
+
+/* A bitmap of pages: word by word, as one look tells whether a word is good */
+static int __init kho_map_pages(unsigned long pfn, const unsigned long *bitmap,
+				const struct kho_map_walk *walk)
+{
+	const unsigned long *end = bitmap + BITS_TO_LONGS(KHO_RADIX_BITMAP_KEYS);
+	int err = 0;
+
+	for (; bitmap < end && !err; bitmap++, pfn += BITS_PER_LONG) {
+		const struct kho_region *region;
+		unsigned long word = *bitmap;
+
+		if (!word)
+			continue;
+
+		region = kho_find_region(pfn + __ffs(word));
+		if (!region || pfn + __fls(word) >= region->end ||
+		    !walk->cb->word(pfn, word, region->nid, walk->data))
+			err = kho_map_word_runs(pfn, word, walk);
+	}
+
+	return err;
+}
+
 static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 			       void *data)
 {
 	struct kho_map_walk *walk = data;
 	const struct kho_region *region;
 	struct kho_run run, hull;
+	bool same_order, good = false;
 	unsigned long bit = 0;
-	bool good = false;
 	int found, err = 0;
 
-	if (kho_bitmap_hull(&hull, first, bitmap)) {
+	same_order = kho_bitmap_hull(&hull, first, bitmap);
+	if (same_order) {
 		region = kho_find_region(hull.pfn);
 		good = region && hull.end <= region->end;
 	}
 	if (walk->cb->hull(good ? &hull : NULL, bitmap, walk->data))
 		return 0;
+	if (same_order && !hull.order && walk->cb->word)
+		return kho_map_pages(round_down(hull.pfn, KHO_RADIX_BITMAP_KEYS),
+				     bitmap, walk);
 	if (good)
 		return kho_map_hull(&hull, bitmap, walk);
 
@@ -598,16 +643,15 @@ struct kho_taken {
 	unsigned long lost_ranges;
 	unsigned long lost_pages;
 	unsigned long bad;
+	unsigned long last;	/* page frame after those of the last word */
 	int nid;	/* of all runs of the bitmap, with which nothing is the matter */
-	bool noted;	/* page frames of the bitmap have been added already */
 };
 
 /* Ranges of one node, of which all struct pages are initialized here */
 static int __init kho_take_early(unsigned long pfn, unsigned long end,
-				 unsigned int order, const struct kho_taken *taken,
-				 int nid)
+				 unsigned int order, int nid)
 {
-	int err = taken->noted ? 0 : kho_frames_add(pfn, end, 0);
+	int err = kho_frames_add(pfn, end, 0);
 
 	if (err)
 		return err;
@@ -634,8 +678,7 @@ static int __init kho_take_late(unsigned long pfn, unsigned long end,
 }
 
 static int __init kho_take_node(unsigned long pfn, unsigned long end,
-				unsigned int order, const struct kho_taken *taken,
-				int nid)
+				unsigned int order, int nid)
 {
 	unsigned long start = deferred_init_start(nid), late = end;
 	int err = 0;
@@ -645,7 +688,7 @@ static int __init kho_take_node(unsigned long pfn, unsigned long end,
 		late = clamp(ALIGN(start, BIT(order)), pfn, end);
 
 	if (pfn < late)
-		err = kho_take_early(pfn, late, order, taken, nid);
+		err = kho_take_early(pfn, late, order, nid);
 	if (late < end && !err)
 		err = kho_take_late(late, end, order, nid);
 	return err;
@@ -666,7 +709,7 @@ static int __init kho_take_pages(const struct kho_run *run,
 			nid = region->nid;
 			end = min(end, ALIGN(region->end, BIT(run->order)));
 		}
-		err = kho_take_node(pfn, end, run->order, taken, nid);
+		err = kho_take_node(pfn, end, run->order, nid);
 	}
 	if (err)
 		return err;
@@ -758,20 +801,39 @@ static bool __init kho_run_free(const struct kho_run *run)
 	       (kho_run_unreserved(run) || !kho_count_used(run));
 }
 
+/* The same for many pages: most have nothing the matter with them */
+static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
+				 void *data)
+{
+	struct kho_run hull = {
+		.pfn = pfn + __ffs(word),
+		.end = pfn + __fls(word) + 1,
+	};
+	struct kho_taken *taken = data;
+
+	/* For want of memory the first run will fail, too */
+	if (!kho_run_unreserved(&hull) || kho_run_in_scratch(&hull) ||
+	    kho_preserved_word(pfn) & word || kho_frames_add_word(pfn, word))
+		return false;
+
+	init_deferred_mask(pfn, word, nid, kho_page_info(0));
+	taken->pages += hweight_long(word);
+	taken->runs += hweight_long(word & ~(word << 1));
+	/* One that goes on where the last word ended */
+	if (word & 1 && taken->last == pfn)
+		taken->runs--;
+	taken->last = hull.end;
+	return true;
+}
+
 static bool __init kho_take_hull(const struct kho_run *hull,
 				 const unsigned long *bitmap, void *data)
 {
 	struct kho_taken *taken = data;
 
 	taken->nid = NUMA_NO_NODE;
-	taken->noted = false;
-	if (!hull || !kho_run_unreserved(hull) || !kho_run_free(hull))
-		return false;
-
-	taken->nid = kho_find_region(hull->pfn)->nid;
-	if (!hull->order)
-		taken->noted = !kho_frames_add_bitmap(round_down(hull->pfn, KHO_RADIX_BITMAP_KEYS),
-						      bitmap);
+	if (hull && hull->order && kho_run_unreserved(hull) && kho_run_free(hull))
+		taken->nid = kho_find_region(hull->pfn)->nid;
 	return false;
 }
 
@@ -799,6 +861,7 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 
 static const struct kho_map_cb kho_take_cb __initconst = {
 	.hull = kho_take_hull,
+	.word = kho_take_word,
 	.run = kho_take_run,
 	.lost = kho_lose_range,
 	.bad = kho_lose_branch,
