@@ -16,12 +16,16 @@ endif
 ifdef ICOUNT
 export ICOUNT
 endif
+ifdef CONFIG
+export CONFIG
+endif
 
 # The scripts run make themselves, which must not take over our variables.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 
 help:
 	@echo 'make demo        a guest that goes on while its host kexecs, in a virtual machine'
+	@echo 'make gap         how long the guest stands still, in instructions'
 	@echo 'make test        every test layer; the last line sums them up'
 	@echo 'make check       the static layer alone: checkpatch, W=1, sparse, kernel-doc'
 	@echo 'make kunit       the KUnit suites alone'
@@ -47,6 +51,7 @@ help:
 	@echo 'JOBS=N          compile jobs, by default one for each CPU'
 	@echo 'SEEDS=N SEED=M  make damage: N kexecs, from number M on; else random'
 	@echo 'ICOUNT=1        make demo: the gap in instructions, too; slower'
+	@echo 'CONFIG=FILE     make gap: kernel options on top of those of the demo'
 	@echo 'DISCARD=FILE    make tree: drop the edit of this file in build/linux'
 	@echo 'PATCH=NNNN      make refresh: the diff that an edit belongs to'
 	@echo 'QUICK=1         a part of the bench, in minutes'
@@ -54,7 +59,7 @@ help:
 tree:
 	@scripts/tree.sh $(if $(DISCARD),discard $(DISCARD))
 
-base check demo test bench kho-compat series deb:
+base check demo gap test bench kho-compat series deb:
 	@scripts/$@.sh
 
 refresh:
@@ -90,5 +95,5 @@ clean:
 		build/userspace-coverage \
 		build/series build/series.git build/newest build/series-check build/deb
 
-.PHONY: help base tree refresh kernel demo test check kunit vm-test bench kho-compat fuzz \
+.PHONY: help base tree refresh kernel demo gap test check kunit vm-test bench kho-compat fuzz \
 	damage coverage clean series series-check deb

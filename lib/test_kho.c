@@ -67,7 +67,7 @@ enum piece_kind {
 };
 
 /**
- * struct piece - one preserved object, as the next kernel is told of it
+ * struct piece - description of one preserved object for the next kernel
  * @kind: an enum piece_kind.
  * @skip: range only: pages between an aligned address and its start.
  * @nr: pages with contents; of a block set, entries.

@@ -13,7 +13,7 @@ export CCACHE_DIR="$build/ccache" CCACHE_BASEDIR="$build" CCACHE_NOHASHDIR=1
 need_build_tools()
 {
 	need gcc gcc flex flex bison bison bc bc perl perl xz xz-utils \
-		ccache ccache rsync rsync cpio cpio python3 python3 \
+		ccache ccache lz4 lz4 rsync rsync cpio cpio python3 python3 \
 		/usr/include/libelf.h libelf-dev \
 		/usr/include/openssl/ssl.h libssl-dev \
 		/usr/include/stdio.h libc6-dev

@@ -16,7 +16,7 @@ wanted()
 {
 	case $1 in
 	amd64)
-		for series in 7.0 7.1 7.2 7.3; do
+		for series in 7.3 7.2 7.1 7.0; do
 			for flavour in amd64 cloud-amd64 rt-amd64; do
 				echo "linux-binary-$series\.[0-9]+\+deb13-$flavour"
 			done

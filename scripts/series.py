@@ -39,7 +39,7 @@ import tapsum
 TOP = pathlib.Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 FIXES = "fixes/"
-TREES = ["kernel", "include", "lib", "arch", "tools", "Documentation"]
+TREES = ["kernel", "include", "lib", "mm", "arch", "tools", "Documentation"]
 
 
 class Fault(Exception):

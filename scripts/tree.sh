@@ -81,7 +81,7 @@ compose_stage()
 {
 	rm -rf "$stage"
 	mkdir -p "$stage"
-	for dir in kernel include lib arch tools Documentation; do
+	for dir in kernel include lib mm arch tools Documentation; do
 		[ ! -d "$top/$dir" ] || rsync -a --exclude=__pycache__ \
 			--exclude='*~' --exclude='.*.swp' \
 			--filter=':- .gitignore' "$top/$dir" "$stage/"

@@ -31,7 +31,7 @@ struct page;
  * @zone.page: a page of the zone.
  * @zone.nr_pages: how many.
  *
- * Private to kho_restore_folio_batch() and kho_restore_batch_end(). It lives on
+ * Private to kho_restore_folio_batch() and its kin. It lives on
  * the stack of the caller, all zeroes at first.
  */
 struct kho_restore_batch {
@@ -61,6 +61,8 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
+struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
+				     phys_addr_t phys, unsigned long nr_pages);
 int kho_preserved_order(phys_addr_t phys);
 unsigned long kho_held_kib(void);
 void kho_hold_back(const char *what, int err);
@@ -90,6 +92,9 @@ void kho_memory_init(void);
 bool kho_next_unpreserved(unsigned long *from, unsigned long *to,
 			  unsigned long end);
 unsigned long kho_count_preserved(unsigned long pfn, unsigned long end);
+unsigned long kho_preserved_word(unsigned long pfn);
+void kho_init_late_pages(unsigned long pfn, unsigned long end);
+void kho_init_late_pages_done(void);
 
 bool kho_scratch_overlap(phys_addr_t phys, size_t size);
 
@@ -157,6 +162,13 @@ static inline void kho_unpreserve_pages(struct page *page,
 
 static inline struct page *kho_restore_pages(phys_addr_t phys,
 					     unsigned long nr_pages)
+{
+	return NULL;
+}
+
+static inline struct page *
+kho_restore_pages_batch(struct kho_restore_batch *batch, phys_addr_t phys,
+			unsigned long nr_pages)
 {
 	return NULL;
 }
@@ -239,6 +251,14 @@ static inline unsigned long kho_count_preserved(unsigned long pfn,
 {
 	return 0;
 }
+
+static inline unsigned long kho_preserved_word(unsigned long pfn)
+{
+	return 0;
+}
+
+static inline void kho_init_late_pages(unsigned long pfn, unsigned long end) { }
+static inline void kho_init_late_pages_done(void) { }
 
 static inline bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 {

@@ -50,6 +50,7 @@
 
 #include <asm/early_ioremap.h>
 
+#include "../../mm/mm_init.h"
 #include "../kexec_internal.h"
 #include "kexec_handover_internal.h"
 
@@ -66,11 +67,15 @@ static struct {
 	.map.lock = __MUTEX_INITIALIZER(kho_out.map.lock),
 };
 
+/* The FDT of a handover has one page, and its nodes begin at a tag */
+#define KHO_FDT_TAGS	(PAGE_SIZE / FDT_TAGSIZE)
+
 /*
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
  * held_back says that some of them never will be; of held_told pages the log
- * has told.
+ * has told. Of the subtrees, those that somebody has retrieved are marked by where
+ * they are in the FDT; once they are given up there are none.
  */
 static struct {
 	phys_addr_t fdt_phys;
@@ -78,6 +83,8 @@ static struct {
 	atomic_long_t held;
 	atomic_long_t held_told;
 	bool held_back;
+	bool given_up;
+	DECLARE_BITMAP(retrieved, KHO_FDT_TAGS);
 } kho_in;
 
 /* The previous kernel's map of preserved memory, read while booting only */
@@ -90,7 +97,7 @@ static int __init kho_parse_enable(char *arg)
 early_param("kho", kho_parse_enable);
 
 /**
- * kho_is_enabled - can this kernel hand anything over?
+ * kho_is_enabled - check whether this kernel can preserve memory for the next one
  *
  * Says nothing about a handover from the previous kernel, see is_kho_boot().
  *
@@ -116,7 +123,7 @@ const void *kho_in_fdt(void)
 }
 
 /**
- * is_kho_boot - did the previous kernel hand anything over?
+ * is_kho_boot - check whether the previous kernel handed anything over
  *
  * True under kho=off as well: what was preserved stays reserved.
  *
@@ -215,7 +222,7 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
 	return pfn;
 }
 
-/* No format can say of a page that it must not be touched */
+/* No format can mark a page as poisoned */
 static bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long bad = kho_find_poison(pfn, nr_pages);
@@ -238,7 +245,7 @@ static unsigned long kho_unpreservable_pages(void)
 	unsigned long nr_pages;
 	struct zone *zone;
 
-	/* Nobody counts the page cache there: assume that it is all page cache */
+	/* Page cache is not counted per area: assume that all of it is page cache */
 	nr_pages = free_cma + min(cma - min(cma, free_cma), cache);
 
 	for_each_populated_zone(zone) {
@@ -273,7 +280,7 @@ unsigned long kho_preservable_pages(void)
 }
 EXPORT_SYMBOL_GPL(kho_preservable_pages);
 
-/* Folios that are preserved before others get a turn; pages restored at once */
+/* Folios preserved under one hold of the lock; pages restored in one batch */
 #define KHO_BATCH	1024
 
 static int kho_preserve_batch(struct folio **folios, unsigned long nr)
@@ -537,20 +544,28 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
 /* Preserved memory: after kexec */
 
-/* Does @info, from page->private, mark the start of a preserved range? */
-static bool kho_page_marked(unsigned long info)
+/* As long as struct pages are missing, only those of preserved memory are known */
+static __always_inline bool kho_has_struct_page(unsigned long pfn)
 {
-	return info >> 32 == KHO_PAGE_MAGIC;
+	return !deferred_pages_enabled() || kho_frame_initialized(pfn);
+}
+
+/* Whoever restores the range that starts at @page needs all of its struct pages */
+static __always_inline bool kho_range_complete(struct page *page)
+{
+	return !deferred_pages_enabled() || kho_complete_range(page);
 }
 
 /**
- * kho_preserved_order - is there a preserved range that is still to be restored?
+ * kho_preserved_order - find a preserved range that is not restored yet
  * @phys: where it would start, any value.
  *
  * For whoever is about to follow an address that the previous kernel wrote: it
  * leads to memory that was preserved, or this returns an error.
  *
- * Context: any, once all struct pages are there: initcalls, early ones excepted.
+ * Context: any, once the page allocator is up. Before core initcalls, who restores
+ * a range may have to wait for its struct pages: kho_restore_folio() and its kin
+ * may sleep until then.
  * Return: the order of the range that starts at @phys; -EINVAL if @phys is not
  * the address of a page; -ENOENT if no range starts there, or if it has been
  * restored.
@@ -564,16 +579,16 @@ int kho_preserved_order(phys_addr_t phys)
 		return -EINVAL;
 
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page)
+	if (!page || !kho_has_struct_page(PHYS_PFN(phys)))
 		return -ENOENT;
 
 	/* Once: its owner may be restoring the range, and what follows is anything */
 	info = READ_ONCE(page->private);
-	return kho_page_marked(info) ? lower_32_bits(info) : -ENOENT;
+	return kho_page_marked(info) ? kho_page_order(info) : -ENOENT;
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
 
-/* Do preserved ranges that are still to be restored hold all of these bytes? */
+/* True if preserved ranges that are not restored yet hold all of these bytes */
 bool kho_range_preserved(phys_addr_t phys, u64 size)
 {
 	for (u64 done = 0; done < size;) {
@@ -679,12 +694,12 @@ unsigned long kho_held_kib(void)
 EXPORT_SYMBOL_GPL(kho_held_kib);
 
 /**
- * kho_hold_back - say that something of the previous kernel stays reserved
+ * kho_hold_back - record that memory of the previous kernel stays reserved
  * @what: what it is, for the log.
  * @err: why it cannot be read.
  *
- * It is neither freed nor used for the life of this kernel, and not handed on;
- * whoever loads the next one is reminded of that.
+ * It is neither freed nor used until root releases it, and not handed on; whoever
+ * loads the next kernel is reminded of that.
  *
  * Context: any.
  */
@@ -724,7 +739,7 @@ kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 
 	if (PAGE_ALIGNED(phys))
 		page = kho_online_page(phys, near);
-	if (!page)
+	if (!page || !kho_range_complete(page))
 		goto refuse;
 
 	info = page_private(page);
@@ -752,7 +767,7 @@ refuse:
 }
 
 /**
- * kho_restore_folio_batch - get one of many preserved folios back
+ * kho_restore_folio_batch - restore one of many preserved folios
  * @batch: all zeroes before the first; after the last one the caller calls
  *	kho_restore_batch_end(), whether or not all could be restored.
  * @phys: physical address of the folio.
@@ -779,7 +794,7 @@ struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 EXPORT_SYMBOL_GPL(kho_restore_folio_batch);
 
 /**
- * kho_restore_folio - get a preserved folio back
+ * kho_restore_folio - restore a preserved folio
  * @phys: its physical address.
  *
  * Context: as kho_preserved_order().
@@ -798,7 +813,7 @@ struct folio *kho_restore_folio(phys_addr_t phys)
 }
 EXPORT_SYMBOL_GPL(kho_restore_folio);
 
-/* Do preserved ranges fill the pages from @pfn to @end exactly? */
+/* True if preserved ranges fill the pages from @pfn to @end exactly */
 static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 {
 	while (pfn < end) {
@@ -834,7 +849,8 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 {
 	unsigned long pfn = page_to_pfn(page);
 
-	if (!kho_claim_range(page, kho_page_info(order)))
+	if (!kho_range_complete(page) ||
+	    !kho_claim_range(page, kho_page_info(order)))
 		return false;
 
 	kho_hand_out_pages(batch, pfn, pfn + BIT(order));
@@ -842,8 +858,9 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 }
 
 /**
- * kho_restore_pages - get contiguous pages back
- * @phys: physical address of the first one.
+ * kho_restore_pages_batch - get one of many ranges of contiguous pages back
+ * @batch: as for kho_restore_folio_batch().
+ * @phys: physical address of the first page.
  * @nr_pages: how many, as they were preserved by kho_preserve_pages().
  *
  * Context: as kho_preserved_order().
@@ -851,10 +868,10 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
  * if that is not what was preserved, or if any of it has been restored. Then
  * nothing of it reaches the page allocator.
  */
-struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
+				     phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
-	struct kho_restore_batch batch = {};
 	unsigned long pfn;
 
 	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
@@ -863,25 +880,45 @@ struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
 	/* Advances by what was recorded: it need not be what would be now */
 	for (pfn = start; pfn < end;) {
 		struct page *page = pfn_to_page(pfn);
-		unsigned long info = page_private(page);
+		unsigned long info;
 
+		if (!kho_range_complete(page))
+			goto refuse;
 		/*
 		 * Two want the same pages, so one of them was told wrong. What
 		 * has been claimed here may not be ours: keep it out of the
 		 * page allocator.
 		 */
+		info = page_private(page);
 		if (!kho_page_marked(info) || !kho_claim_range(page, info))
 			goto refuse;
-		pfn += BIT(lower_32_bits(info));
+		pfn += BIT(kho_page_order(info));
 	}
 
-	kho_hand_out_pages(&batch, start, end);
-	kho_restore_batch_end(&batch);
+	kho_hand_out_pages(batch, start, end);
 	return pfn_to_page(start);
 
 refuse:
 	pr_warn_ratelimited("no %lu pages to restore at %pa\n", nr_pages, &phys);
 	return NULL;
+}
+EXPORT_SYMBOL_GPL(kho_restore_pages_batch);
+
+/**
+ * kho_restore_pages - restore contiguous pages
+ * @phys: physical address of the first one.
+ * @nr_pages: how many, as they were preserved by kho_preserve_pages().
+ *
+ * Context: as kho_preserved_order().
+ * Return: as kho_restore_pages_batch().
+ */
+struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages)
+{
+	struct kho_restore_batch batch = {};
+	struct page *page = kho_restore_pages_batch(&batch, phys, nr_pages);
+
+	kho_restore_batch_end(&batch);
+	return page;
 }
 EXPORT_SYMBOL_GPL(kho_restore_pages);
 
@@ -927,7 +964,7 @@ EXPORT_SYMBOL_GPL(kho_restore_free);
 /* Subtrees */
 
 /**
- * kho_edit_out_fdt - change the FDT that goes to the next kernel
+ * kho_edit_out_fdt - change the FDT for the next kernel
  * @edit: makes the change, with as much room as the page of the FDT has.
  * @data: handed through to @edit.
  *
@@ -951,7 +988,7 @@ int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 }
 
 /**
- * kho_read_out_fdt - look at the FDT that goes to the next kernel
+ * kho_read_out_fdt - read the FDT for the next kernel
  * @look: is called with the FDT, if there is one.
  * @data: handed through to @look.
  *
@@ -1009,8 +1046,8 @@ static int kho_fdt_add_subtree(void *fdt, void *data)
 }
 
 /**
- * kho_add_subtree - hand a named blob over
- * @name: the name that the next kernel asks for.
+ * kho_add_subtree - add a named blob to the handover
+ * @name: the name under which the next kernel looks it up.
  * @blob: the blob, in the direct map; its pages must be preserved, too.
  * @size: its size in bytes.
  *
@@ -1068,7 +1105,7 @@ static int kho_fdt_remove_subtree(void *fdt, void *blob)
 }
 
 /**
- * kho_remove_subtree - do not hand a blob over after all
+ * kho_remove_subtree - remove a blob from the handover
  * @blob: what was passed to kho_add_subtree().
  *
  * The blob stays preserved; that is its owner's to undo.
@@ -1082,6 +1119,12 @@ void kho_remove_subtree(void *blob)
 }
 EXPORT_SYMBOL_GPL(kho_remove_subtree);
 
+/* A node behind the page would be that of a damaged FDT: they share a bit */
+static unsigned long kho_subtree_bit(int node)
+{
+	return min(node / FDT_TAGSIZE, KHO_FDT_TAGS - 1);
+}
+
 /**
  * kho_retrieve_subtree - find a blob of the previous kernel
  * @name: the name that it was added with.
@@ -1091,7 +1134,8 @@ EXPORT_SYMBOL_GPL(kho_remove_subtree);
  * The blob stays preserved and becomes the caller's to restore.
  *
  * Context: any, after kho_memory_known() and once the direct map is up.
- * Return: 0; -ENOENT if there is none; -EINVAL if its description is broken.
+ * Return: 0; -ENOENT if there is none, or if root has given it up; -EINVAL if its
+ * description is broken.
  */
 int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 {
@@ -1099,7 +1143,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	u64 addr, len;
 	int node;
 
-	if (!fdt)
+	if (!fdt || READ_ONCE(kho_in.given_up))
 		return -ENOENT;
 	if (!phys)
 		return -EINVAL;
@@ -1107,6 +1151,8 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	node = fdt_subnode_offset(fdt, 0, name);
 	if (node < 0)
 		return -ENOENT;
+
+	set_bit(kho_subtree_bit(node), kho_in.retrieved);
 
 	if (kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &addr) ||
 	    kho_fdt_u64(fdt, node, KHO_SUB_TREE_SIZE_PROP_NAME, &len)) {
@@ -1121,6 +1167,41 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
+
+/* How many subtrees of the previous kernel nobody has retrieved */
+long kho_subtrees_waiting(void)
+{
+	const void *fdt = kho_in_fdt();
+	long nr = 0;
+	int node;
+
+	if (!fdt || READ_ONCE(kho_in.given_up))
+		return 0;
+
+	fdt_for_each_subnode(node, fdt, 0) {
+		u64 phys;
+
+		/* Some nodes hold no address, but what they say themselves */
+		if (!kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) &&
+		    !test_bit(kho_subtree_bit(node), kho_in.retrieved))
+			nr++;
+	}
+
+	return nr;
+}
+
+/* Nobody retrieves a subtree any more, and all that can be held is released */
+void kho_subtrees_give_up(void)
+{
+	WRITE_ONCE(kho_in.given_up, true);
+	WRITE_ONCE(kho_in.held_back, false);
+}
+
+/* Is this the page of the FDT, which is read for as long as this kernel runs? */
+bool kho_in_fdt_page(unsigned long pfn)
+{
+	return kho_in.fdt_phys && pfn == PHYS_PFN(kho_in.fdt_phys);
+}
 
 /* Boot: the handover of the previous kernel */
 
@@ -1141,7 +1222,7 @@ static int __init kho_check_fdt(const void *fdt, u64 len)
 	return 0;
 }
 
-/* What the boot protocol says, until it is known what of it is in memory */
+/* Addresses from the boot protocol, not validated until memory is known */
 static struct {
 	phys_addr_t fdt_phys;
 	u64 fdt_len;
@@ -1192,7 +1273,7 @@ static int __init kho_accept(phys_addr_t fdt_phys, u64 fdt_len)
 }
 
 /**
- * kho_memory_known - judge the handover that was announced
+ * kho_memory_known - validate the handover that the boot protocol announced
  *
  * For the architecture to call when memblock has the memory that this kernel will
  * use, limits of the command line included. From then on, if there is a handover
@@ -1220,7 +1301,7 @@ void __init kho_memory_known(void)
 	kho_in.fdt_phys = kho_announced.fdt_phys;
 }
 
-/* Go on as on a cold boot: what was preserved is not protected any more */
+/* Continue as on a cold boot: preserved memory is not protected any more */
 static void __init kho_drop_handover(void)
 {
 	kho_in.fdt_phys = 0;
@@ -1310,7 +1391,7 @@ void __init kho_memory_init(void)
 	}
 }
 
-/* Which kernel was that? */
+/* Log the release of the previous kernel and the number of kexecs */
 
 static void __init kho_read_metadata(void)
 {
@@ -1454,7 +1535,7 @@ static int __init kho_init(void)
 }
 fs_initcall(kho_init);
 
-/* What kexec_file_load() asks */
+/* Calls of kexec_file_load() */
 
 /**
  * kho_fill_kimage - attach the handover to an image
@@ -1481,10 +1562,6 @@ int kho_fill_kimage(struct kimage *image)
 
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
-
-	err = kho_check_load(image);
-	if (err)
-		return err;
 
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",

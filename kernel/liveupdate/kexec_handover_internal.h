@@ -40,7 +40,6 @@ extern unsigned int kho_scratch_cnt;
 int kho_scratch_accept(phys_addr_t phys, u64 len);
 void kho_scratch_adopt(void);
 void kho_scratch_forget(void);
-int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
@@ -118,7 +117,6 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
 enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 				    const struct kho_next *next, bool in_use);
 int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status);
-int kho_check_load(struct kimage *image);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
@@ -142,14 +140,16 @@ static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 /* kho_frames.c; for the take-over, and for tests */
 int kho_frames_init(unsigned long end);
 int kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order);
-int kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap);
+int kho_frames_add_word(unsigned long pfn, unsigned long word);
 unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
 unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
+bool kho_frame_initialized(unsigned long pfn);
 void kho_frames_free(void);
 unsigned long kho_frames_pages(void);
 unsigned long kho_frames_steps(void);
 
-/* kho_takeover.c; for the core and scratch, and for tests */
+/* kho_takeover.c; for the core and for tests */
+int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
 
 /* Ranges of one order, side by side: page frames from pfn up to end */
 struct kho_run {
@@ -163,6 +163,9 @@ struct kho_run {
  * @hull: for each bitmap, before its runs: all of them are of one order and lie in
  *	@hull, which is memory of one node, or it is %NULL. %true if that is all
  *	there was to know.
+ * @word: for pages in a word of a bitmap of order 0 that are all in memory of the
+ *	node @nid: the lowest bit stands for page frame @pfn. %false to have @run
+ *	called for them; may be %NULL.
  * @run: for each run of ranges; all are in memory, and none of them spans nodes.
  *	Something other than 0 ends the walk.
  * @node: with the address of each node of the map that can be read; may be %NULL.
@@ -174,6 +177,7 @@ struct kho_run {
 struct kho_map_cb {
 	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
 		     void *data);
+	bool (*word)(unsigned long pfn, unsigned long word, int nid, void *data);
 	int (*run)(const struct kho_run *run, void *data);
 	void (*node)(phys_addr_t phys, void *data);
 	void (*lost)(const struct kho_run *range, const char *why, void *data);
@@ -187,6 +191,7 @@ int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 bool kho_in_memory(phys_addr_t phys);
 int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		  unsigned long *pages);
+bool kho_complete_range(struct page *page);
 
 /*
  * What page->private of the first page of a preserved range says until the
@@ -195,14 +200,37 @@ int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
  */
 #define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
 
+/* The other struct pages of the range have not been initialized yet */
+#define KHO_PAGE_LATE	BIT(31)
+
 static inline unsigned long kho_page_info(unsigned int order)
 {
 	return KHO_PAGE_MAGIC << 32 | order;
 }
 
+/* Does @info, from page->private, mark the start of a preserved range? */
+static inline bool kho_page_marked(unsigned long info)
+{
+	return info >> 32 == KHO_PAGE_MAGIC;
+}
+
+static inline unsigned int kho_page_order(unsigned long info)
+{
+	return lower_32_bits(info) & ~KHO_PAGE_LATE;
+}
+
 /* kexec_handover.c; for kho_vmalloc.c, which has checked what it restores */
 bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 		       unsigned int order);
+
+/* kexec_handover.c; for the release of what is held */
+long kho_subtrees_waiting(void);
+void kho_subtrees_give_up(void);
+bool kho_in_fdt_page(unsigned long pfn);
+
+/* kho_held.c; for sysfs */
+long kho_held_waiting(void);
+int kho_release_held(bool all);
 
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);

@@ -15,6 +15,7 @@
 
 #define pr_fmt(fmt) "KHO: block: " fmt
 
+#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/block.h>
@@ -33,7 +34,7 @@ struct kho_component kho_block_component = {
 
 /*
  * More than any set needs, some 40 MiB of blocks: it bounds the walk of a list
- * that the previous kernel may have left in a mess.
+ * that the previous kernel may have corrupted.
  */
 #define KHO_BLOCK_MAX_BLOCKS	10000
 
@@ -47,6 +48,7 @@ void kho_block_set_init(struct kho_block_set *bs, size_t entry_size)
 	*bs = (struct kho_block_set)KHO_BLOCK_SET_INIT(*bs, entry_size);
 	WARN_ON_ONCE(!bs->count_per_block);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_init);
 
 static void *kho_block_entry(struct kho_block_set_it *it, u64 index)
 {
@@ -128,7 +130,7 @@ static void kho_block_drop_last(struct kho_block_set *bs)
 }
 
 /**
- * kho_block_set_grow - make room
+ * kho_block_set_grow - allocate blocks for more entries
  * @bs: the set, an outgoing one.
  * @count: number of entries that it must have room for.
  *
@@ -159,9 +161,10 @@ undo:
 		kho_block_drop_last(bs);
 	return err;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_grow);
 
 /**
- * kho_block_set_shrink - give up room that is no longer needed
+ * kho_block_set_shrink - free blocks that are no longer needed
  * @bs: the set, outgoing or incoming.
  * @count: number of entries that it must still have room for.
  *
@@ -180,9 +183,10 @@ void kho_block_set_shrink(struct kho_block_set *bs, u64 count)
 	while (bs->nblocks && (bs->nblocks - 1) * bs->count_per_block >= count)
 		kho_block_drop_last(bs);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_shrink);
 
 /**
- * kho_block_set_clear - forget all entries, keep the room
+ * kho_block_set_clear - remove all entries and keep the blocks
  * @bs: the set.
  *
  * Context: under the lock of the owner.
@@ -196,6 +200,7 @@ void kho_block_set_clear(struct kho_block_set *bs)
 		block->ser->count = 0;
 	}
 }
+EXPORT_SYMBOL_GPL(kho_block_set_clear);
 
 static bool kho_block_valid(struct kho_block_set *bs, phys_addr_t phys)
 {
@@ -216,7 +221,7 @@ static bool kho_block_valid(struct kho_block_set *bs, phys_addr_t phys)
 	return true;
 }
 
-/* Stop tracking all blocks; their pages stay what they are */
+/* Stop tracking all blocks; their pages are not freed */
 static void kho_block_set_forget(struct kho_block_set *bs)
 {
 	struct kho_block *block, *next;
@@ -290,6 +295,7 @@ forget:
 	kho_block_set_forget(bs);
 	return err;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_restore);
 
 /**
  * kho_block_set_destroy - free all blocks of a set
@@ -306,6 +312,7 @@ void kho_block_set_destroy(struct kho_block_set *bs)
 	bs->head_pa = 0;
 	bs->incoming = false;
 }
+EXPORT_SYMBOL_GPL(kho_block_set_destroy);
 
 /**
  * kho_block_set_it_init - start at the first entry
@@ -319,6 +326,7 @@ void kho_block_set_it_init(struct kho_block_set_it *it, struct kho_block_set *bs
 		.block = list_first_entry_or_null(&bs->blocks, struct kho_block, list),
 	};
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_init);
 
 static bool kho_block_it_next_block(struct kho_block_set_it *it)
 {
@@ -349,6 +357,7 @@ void *kho_block_set_it_reserve_entry(struct kho_block_set_it *it)
 	it->block->ser->count = it->i + 1;
 	return kho_block_entry(it, it->i++);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_reserve_entry);
 
 /**
  * kho_block_set_it_read_entry - next entry for reading
@@ -369,6 +378,7 @@ void *kho_block_set_it_read_entry(struct kho_block_set_it *it)
 
 	return kho_block_entry(it, it->i++);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_read_entry);
 
 /**
  * kho_block_set_it_prev - previous entry, for undoing what was written
@@ -393,3 +403,4 @@ void *kho_block_set_it_prev(struct kho_block_set_it *it)
 
 	return kho_block_entry(it, --it->i);
 }
+EXPORT_SYMBOL_GPL(kho_block_set_it_prev);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO compatibility - can this kernel read what the previous one wrote?
+ * KHO compatibility - compares versions of this kernel and the previous one.
  *
  * Owns the table of components, the node of the KHO FDT that states their
  * versions, and the pass over the previous kernel's statement, which runs
@@ -82,7 +82,7 @@ static int kho_status_error(enum kho_compat_status status)
 }
 
 /**
- * kho_component_readable - can what the previous kernel wrote be read?
+ * kho_component_readable - check whether the previous version can be read
  * @component: the component that wrote it.
  *
  * Context: any, after kho_memory_known().
@@ -101,10 +101,10 @@ int kho_component_readable(const struct kho_component *component)
 EXPORT_SYMBOL_GPL(kho_component_readable);
 
 /**
- * kho_object_readable - can this object of the previous kernel be read?
+ * kho_object_readable - check whether an existing object can be read
  * @component: the component that it belongs to.
  *
- * For whoever has found an object: of a component that the previous kernel
+ * For callers that already have an object: of a component that the previous kernel
  * does not claim to have had there should be none, so nothing is known of its
  * format.
  *
@@ -122,7 +122,33 @@ int kho_object_readable(const struct kho_component *component)
 }
 EXPORT_SYMBOL_GPL(kho_object_readable);
 
-/* Writing: what goes to the next kernel */
+/**
+ * kho_unfinished_inc - the previous kernel has left something that a kexec loses
+ * @component: the component that it came with.
+ *
+ * What lets it be finished calls kho_unfinished_dec() then.
+ *
+ * Context: any.
+ */
+void kho_unfinished_inc(struct kho_component *component)
+{
+	if (atomic_long_inc_return(&component->unfinished) == 1)
+		kho_sysfs_notify();
+}
+
+/**
+ * kho_unfinished_dec - something of the previous kernel is finished, or lost
+ * @component: the component that it came with.
+ *
+ * Context: any.
+ */
+void kho_unfinished_dec(struct kho_component *component)
+{
+	if (!atomic_long_dec_return(&component->unfinished))
+		kho_sysfs_notify();
+}
+
+/* Writing for the next kernel */
 
 /*
  * What is written, who uses it and which components there are change under this
@@ -166,7 +192,7 @@ static int kho_compat_write_node(void *fdt, const struct kho_component_table *ta
 }
 
 /**
- * kho_compat_write - state the versions that a table of components writes
+ * kho_compat_write - write the versions of a table of components
  * @fdt: an FDT that is being made, in its root node.
  * @table: the components; %NULL for those of this kernel.
  *
@@ -394,7 +420,7 @@ static int __init kho_parse_write(char *arg)
 }
 early_param("kho_write", kho_parse_write);
 
-/* Reading: what the previous kernel states */
+/* Reading from the previous kernel */
 
 static enum kho_compat_status kho_judge(const struct kho_component *c, u32 version)
 {
@@ -427,7 +453,7 @@ static void kho_read_component(const void *fdt, int node, struct kho_component *
 	c->status = there ? kho_judge(c, c->incoming) : KHO_COMPAT_ABSENT;
 }
 
-/* A kernel from before versions were stated: each has the one that it had then */
+/* A kernel without component versions implies the baseline of each */
 static void kho_assume_baseline(struct kho_component *c)
 {
 	c->incoming = c->baseline;
@@ -532,7 +558,7 @@ static int kho_read_components(const void *fdt,
 	return 0;
 }
 
-/* Judge everything but the header; who wrote it goes to @origin */
+/* Validate everything but the header; the writer is stored in @origin */
 static int kho_read_statement(const void *fdt,
 			      const struct kho_component_table *table,
 			      const char **origin)
@@ -729,6 +755,7 @@ void kho_component_unregister(struct kho_component *component)
 
 	kho_sysfs_remove_component(component);
 	scoped_guard(mutex, &kho_components_lock) {
+		kho_component_agree(component, 0);
 		if (kho_table_remove(component))
 			kho_edit_out_fdt(kho_fdt_remove_component, component);
 	}

@@ -25,7 +25,9 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rcupdate.h>
 
+#include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
 
 /* Page frames of a piece: as many as there are bits in a page */
@@ -58,7 +60,7 @@ static struct {
 	unsigned int shift;	/* log2 of the page frames of an entry of the root */
 	unsigned long pages;	/* allocated for tables and bitmaps */
 	unsigned long steps;	/* entries visited to add runs; for tests */
-} kho_frames __initdata;
+} kho_frames;
 
 /* An entry, and the page frames that it is about */
 struct kho_piece {
@@ -108,7 +110,7 @@ static unsigned long *kho_entry_late(unsigned long entry)
 }
 
 /* The piece that @pfn is in; the larger, the less there is to tell of it */
-static __always_inline struct kho_piece __init kho_find_piece(unsigned long pfn)
+static __always_inline struct kho_piece kho_find_piece(unsigned long pfn)
 {
 	const unsigned long *table = kho_frames.root;
 	unsigned int shift = kho_frames.shift;
@@ -270,6 +272,30 @@ unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
 	return nr;
 }
 
+/**
+ * kho_preserved_word - which of some page frames are preserved
+ * @pfn: the first of them, a multiple of BITS_PER_LONG.
+ *
+ * Context: like kho_next_unpreserved().
+ * Return: a bit for each of BITS_PER_LONG page frames, set if it is preserved.
+ */
+unsigned long __init kho_preserved_word(unsigned long pfn)
+{
+	struct kho_piece piece = kho_find_piece(pfn);
+	unsigned long bit = pfn - piece.base;
+	struct kho_piece_run run;
+
+	if (!piece.entry)
+		return 0;
+	if (!(piece.entry & KHO_RUN))
+		return kho_entry_bitmap(piece.entry)[bit / BITS_PER_LONG];
+
+	run = kho_entry_run(piece.entry, piece.nr);
+	run.from = clamp(run.from, bit, bit + BITS_PER_LONG) - bit;
+	run.to = clamp(run.to, bit, bit + BITS_PER_LONG) - bit;
+	return run.from < run.to ? GENMASK(run.to - 1, run.from) : 0;
+}
+
 /* The first page frame from @pfn on that is preserved, or @end */
 unsigned long __init kho_frames_next(unsigned long pfn, unsigned long end)
 {
@@ -280,6 +306,39 @@ unsigned long __init kho_frames_next(unsigned long pfn, unsigned long end)
 unsigned long __init kho_frames_next_late(unsigned long pfn, unsigned long end)
 {
 	return kho_find_frame(pfn, end, kho_next_late);
+}
+
+/**
+ * kho_frame_initialized - is there a struct page of preserved memory?
+ * @pfn: the page frame, any value.
+ *
+ * Until deferred struct page init has ended nobody else may look at struct pages
+ * of which it is not known.
+ *
+ * Context: any, once memory has been taken over.
+ * Return: %true if the page frame is preserved and not late, or if all struct pages
+ * have been initialized.
+ */
+bool kho_frame_initialized(unsigned long pfn)
+{
+	const unsigned long *late;
+	struct kho_piece piece;
+	unsigned long bit;
+
+	/* The set is freed later than this changes, and after a grace period */
+	guard(rcu)();
+	if (!deferred_pages_enabled())
+		return true;
+
+	piece = kho_find_piece(pfn);
+	bit = pfn - piece.base;
+	if (kho_next_preserved(&piece, bit, bit + 1) != bit)
+		return false;
+	if (piece.entry & KHO_RUN)
+		return IS_ALIGNED(pfn, BIT(kho_entry_run(piece.entry, piece.nr).order));
+
+	late = kho_entry_late(piece.entry);
+	return !late || !test_bit(bit, late);
 }
 
 /* Writing */
@@ -505,37 +564,33 @@ static unsigned long *__init kho_frames_entry(unsigned long pfn)
 }
 
 /**
- * kho_frames_add_bitmap - the same for a bitmap of pages, as the map has them
- * @pfn: the page frame that the first bit is about.
- * @bitmap: KHO_RADIX_BITMAP_KEYS bits, at order 0 as many as a piece has pages.
+ * kho_frames_add_word - the same for pages that are bits of a word
+ * @pfn: the page frame that the lowest bit stands for, a multiple of BITS_PER_LONG.
+ * @word: which of them.
  *
  * Context: as kho_frames_init().
  * Return: 0 or -ENOMEM.
  */
-int __init kho_frames_add_bitmap(unsigned long pfn, const unsigned long *bitmap)
+int __init kho_frames_add_word(unsigned long pfn, unsigned long word)
 {
-	unsigned long from = find_first_bit(bitmap, KHO_PIECE_PAGES);
-	unsigned long to = find_next_zero_bit(bitmap, KHO_PIECE_PAGES, from);
+	unsigned long from = __ffs(word), to = __fls(word) + 1;
 	unsigned long *entry;
 	int err;
 
-	BUILD_BUG_ON(KHO_PIECE_PAGES != KHO_RADIX_BITMAP_KEYS);
-
-	if (from == KHO_PIECE_PAGES)
-		return 0;
-	if (find_next_bit(bitmap, KHO_PIECE_PAGES, to) == KHO_PIECE_PAGES)
+	if (word == GENMASK(to - 1, from))
 		return kho_frames_add(pfn + from, pfn + to, 0);
 
 	entry = kho_frames_entry(pfn);
 	if (!entry)
 		return -ENOMEM;
 
-	kho_frames.steps++;
 	err = kho_entry_spread(entry, false);
-	if (!err)
-		bitmap_or(kho_entry_bitmap(*entry), kho_entry_bitmap(*entry), bitmap,
-			  KHO_PIECE_PAGES);
-	return err;
+	if (err)
+		return err;
+
+	kho_frames.steps++;
+	kho_entry_bitmap(*entry)[pfn % KHO_PIECE_PAGES / BITS_PER_LONG] |= word;
+	return 0;
 }
 
 static void __init kho_table_free(unsigned long *table, unsigned int shift)

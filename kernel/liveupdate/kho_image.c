@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of the next kernel's image: can it read what is handed over?
+ * The check of the next kernel's image - versions that it can read.
  *
  * Owns the search for the note in an image, the judgement of what it says, and
  * what follows from that: kho_check=, whether an image may be loaded, whether
@@ -49,7 +49,7 @@ static const char *const kho_check_mode_names[] = {
 };
 
 /**
- * kho_check_mode_name - what becomes of an image that does not fit, in one word
+ * kho_check_mode_name - name of the mode for incompatible images
  *
  * Return: the word, for sysfs.
  */
@@ -59,7 +59,7 @@ const char *kho_check_mode_name(void)
 }
 
 /**
- * kho_set_check_mode - say what the check is to refuse
+ * kho_set_check_mode - set the mode for incompatible images
  * @name: "enforce" or "warn"; a newline may follow.
  *
  * Return: 0; -EINVAL for any other word.
@@ -76,7 +76,7 @@ int kho_set_check_mode(const char *name)
 }
 
 /**
- * kho_check_only_warns - does the check let everything through?
+ * kho_check_only_warns - check whether rejections are warnings only
  *
  * Context: any.
  * Return: %true if nothing is to be refused.
@@ -127,7 +127,7 @@ static u32 kho_note_sum(const struct kho_image_note *note)
 	return sum;
 }
 
-/* What is wrong with a note that has @room to the end of the image, NULL: nothing */
+/* The fault of a note that has @room to the end of the image, or NULL */
 static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 {
 	if (room < sizeof(*note))
@@ -191,7 +191,7 @@ const struct kho_image_note *kho_find_note(const void *image, size_t size)
 }
 
 /**
- * arch_kho_takes_memory - does a parameter take memory from the next kernel?
+ * arch_kho_takes_memory - check for a parameter that limits memory
  * @param: name of a parameter on its command line.
  * @val: its value, may be %NULL.
  *
@@ -235,7 +235,7 @@ static int kho_take_parameter(char *param, char *val, const char *unused, void *
 }
 
 /**
- * kho_describe_next - what a note and a command line say about a kernel
+ * kho_describe_next - describe a kernel by its note and command line
  * @next: the description, filled in unless there is an error.
  * @note: from kho_find_note(): may be %NULL or an error.
  * @cmdline: the command line, may be %NULL.
@@ -273,7 +273,7 @@ int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 }
 
 /**
- * kho_assume_stock - take a kernel that says nothing for one of Linux 7.3
+ * kho_assume_stock - treat a kernel without a note as Linux 7.3
  * @next: the kernel, %KHO_NEXT_OPAQUE.
  * @table: components of this kernel, of which that one reads the baseline.
  */
@@ -296,7 +296,7 @@ void kho_assume_stock(struct kho_next *next, const struct kho_component_table *t
 static const char *const kho_assume_names[] = { "none", "7.3" };
 
 /**
- * kho_assumed_name - what the next image is taken for if it does not say
+ * kho_assumed_name - name of the assumption for an image without a note
  *
  * Context: may sleep.
  * Return: a word, for sysfs.
@@ -308,7 +308,7 @@ const char *kho_assumed_name(void)
 }
 
 /**
- * kho_set_assumed - say what the next image is if it does not say
+ * kho_set_assumed - set the assumption for an image without a note
  * @name: "7.3" or "none"; a newline may follow.
  *
  * It counts for the next call of kexec_file_load() that is not for a crash
@@ -339,7 +339,7 @@ static bool kho_take_assumed(void)
 	return assumed;
 }
 
-/* What there is to hand over */
+/* Collecting what is preserved */
 
 /* That of a component counts by its users: it may be empty */
 static bool kho_subtree_of_component(const char *name)
@@ -436,7 +436,7 @@ static bool kho_in_use(const struct kho_offer *offer)
 	return kho_offer_users(offer, offer->table->components[0]);
 }
 
-/* The judgement */
+/* The comparison */
 
 /*
  * Linux 7.3 takes as many areas of scratch as memblock can note before it can
@@ -451,7 +451,7 @@ static bool kho_next_knows_fdt(const struct kho_offer *offer,
 	return next->known != KHO_NEXT_ASSUMED || offer->baseline;
 }
 
-/* Does that kernel start with the handover read, KHO on and all memory? */
+/* True if that kernel reads the handover, has KHO on and all memory */
 static bool kho_next_takes_over(const struct kho_offer *offer,
 				const struct kho_next *next)
 {
@@ -466,7 +466,7 @@ static bool kho_next_speaks(const struct kho_next *next)
 	return next->known == KHO_NEXT_KNOWN || next->known == KHO_NEXT_ASSUMED;
 }
 
-/* Without live update sessions are stranded, whatever could be read of them */
+/* Without live update sessions are lost, even if all formats are supported */
 static bool kho_strands_sessions(const struct kho_offer *offer,
 				 const struct kho_next *next,
 				 const struct kho_component *c)
@@ -500,7 +500,7 @@ static bool kho_next_may_read(const struct kho_offer *offer,
 }
 
 /**
- * kho_judge_next - can that kernel take over what there is to hand over?
+ * kho_judge_next - check whether a kernel can read what is preserved
  * @offer: what there is.
  * @next: the kernel.
  * @in_use: leave out what nothing is preserved with now.
@@ -530,7 +530,7 @@ enum kho_next_status kho_judge_next(const struct kho_offer *offer,
 }
 
 /**
- * kho_judgement_error - what a judgement means for load and reboot
+ * kho_judgement_error - translate a result into an error for load and reboot
  * @mode: what becomes of an image that does not fit.
  * @status: the judgement.
  *
@@ -563,10 +563,14 @@ static const char *kho_range_text(char *text, u32 min_version, u32 version)
 static const char *kho_version_advice(const struct kho_component *c,
 				      const struct kho_image_entry *entry)
 {
+	const bool users = atomic_long_read(&c->users);
+
 	if (!kho_common_version(c, entry->min_version, entry->version))
 		return "no version that this kernel writes";
+	if (c->pinned && users)
+		return "close their sessions, lift the pin, load the image, preserve again";
 	if (c->pinned)
-		return "write auto to its file write in /sys/kernel/kho/components";
+		return "lift the pin, write auto to components/*/write";
 	return "close their sessions, load the image, preserve again";
 }
 
@@ -605,7 +609,7 @@ static void kho_tell_component(const struct kho_offer *offer,
 		kho_tell_version(c, users, entry);
 }
 
-/* Why a kernel would not even begin */
+/* The reason for rejecting a kernel without looking at versions */
 static void kho_tell_takes_over(const struct kho_offer *offer,
 				const struct kho_next *next)
 {
@@ -630,7 +634,7 @@ static void kho_tell_takes_over(const struct kho_offer *offer,
 			KHO_FDT_COMPATIBLE_BASELINE);
 }
 
-/* Why nothing is known of what it reads */
+/* The reason why its versions are unknown */
 static void kho_tell_silence(const struct kho_next *next)
 {
 	if (next->known == KHO_NEXT_BROKEN)
@@ -639,7 +643,7 @@ static void kho_tell_silence(const struct kho_next *next)
 		pr_warn("it does not say what it can read and may have no KHO at all; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
 }
 
-/* Why a judgement was not KHO_NEXT_COMPATIBLE */
+/* Log the reasons for a result other than KHO_NEXT_COMPATIBLE */
 static void kho_tell_reasons(const struct kho_offer *offer,
 			     const struct kho_next *next, bool in_use)
 {
@@ -733,8 +737,31 @@ static int kho_check_loaded(const char *what, const struct kho_next *next)
 	return err;
 }
 
+/* Of the previous kernel, which no image could take over */
+static long kho_unfinished(void)
+{
+	long nr = 0;
+
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		nr += atomic_long_read(&kho_table.components[i]->unfinished);
+	return nr;
+}
+
+/* No reason to refuse an image: they can be finished before it is started */
+static void kho_warn_unfinished(void)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const struct kho_component *c = kho_table.components[i];
+		long nr = atomic_long_read(&c->unfinished);
+
+		if (nr)
+			pr_warn("%s: %ld of the previous kernel not finished, a kexec would lose them\n",
+				c->name, nr);
+	}
+}
+
 /**
- * arch_kho_image_flaw - does the header of an image rule out that it reads KHO?
+ * arch_kho_image_flaw - check the header of an image for missing KHO support
  * @image: an image without a note, of a format that kexec_file_load() takes.
  * @size: its size in bytes.
  *
@@ -758,11 +785,14 @@ u32 __weak arch_kho_image_page_shift(const void *image, size_t size)
 }
 
 /**
- * kho_check_load - may this image be loaded?
+ * kho_check_load - check an image at load time
  * @image: the image, with kernel and command line in memory. What is learned of
  *	it stays with it.
  *
- * Context: called by kexec_file_load() under its lock; may sleep.
+ * Crash kernels are not checked.
+ *
+ * Context: called by kexec_file_load() under its lock, before kho_fill_kimage();
+ * may sleep.
  * Return: 0; -EPROTONOSUPPORT; -ENOMEM.
  */
 int kho_check_load(struct kimage *image)
@@ -770,9 +800,13 @@ int kho_check_load(struct kimage *image)
 	const void *file = image->kernel_buf;
 	const size_t size = image->kernel_buf_len;
 	struct kho_next *next = &image->kho.next;
-	const bool assumed = kho_take_assumed();
+	bool assumed;
 	int err;
 
+	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
+		return 0;
+
+	assumed = kho_take_assumed();
 	err = kho_describe_next(next, kho_find_note(file, size), image->cmdline_buf);
 	if (err)
 		return err;
@@ -784,11 +818,14 @@ int kho_check_load(struct kimage *image)
 	if (next->known == KHO_NEXT_OPAQUE && assumed)
 		kho_assume_stock(next, &kho_table);
 
-	return kho_check_loaded("load", next);
+	err = kho_check_loaded("load", next);
+	if (!err)
+		kho_warn_unfinished();
+	return err;
 }
 
 /**
- * kho_check_bare - may an image be loaded that gets no handover?
+ * kho_check_bare - check a load by kexec_load(), which passes no handover
  *
  * Context: called by kexec_load() under its lock, not for a crash kernel; may
  * sleep.
@@ -836,7 +873,7 @@ void kho_set_next(const struct kimage *image)
 }
 
 /**
- * kho_check_next - may the image that is loaded be started?
+ * kho_check_next - check the loaded image before it is started
  *
  * More may be preserved now than when it was loaded.
  *
@@ -860,7 +897,7 @@ int kho_check_next(void)
 }
 
 /**
- * kho_recheck_next - may it still be started?
+ * kho_recheck_next - repeat the check when nothing can be preserved any more
  *
  * For live update, once it lets nobody preserve anything more: something may
  * have been preserved since kho_check_next(). Warnings are not repeated.
@@ -882,11 +919,14 @@ int kho_recheck_next(void)
 /* For userspace */
 
 /**
- * kho_next_status - can the image that is loaded take over?
+ * kho_next_status - status of the loaded image
  * @in_use: leave out what nothing is preserved with now. Otherwise the judgement
  *	is that of a load.
  *
  * Context: may sleep.
+ * What the previous kernel has left and nobody has finished is lost by a kexec into
+ * any image.
+ *
  * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
  */
 enum kho_next_status kho_next_status(bool in_use)
@@ -899,6 +939,8 @@ enum kho_next_status kho_next_status(bool in_use)
 	offer = kho_current_offer();
 	if (!kho_next_image || !kho_is_enabled())
 		return KHO_NEXT_NONE;
+	if (kho_unfinished())
+		return KHO_NEXT_INCOMPATIBLE;
 
 	return kho_judge_next(&offer, &kho_next_image->kho.next,
 			      in_use || !offer.liveupdate);

@@ -22,16 +22,13 @@
 
 #define pr_fmt(fmt) "KHO: scratch: " fmt
 
-#include <linux/bitmap.h>
 #include <linux/cma.h>
 #include <linux/crash_reserve.h>
-#include <linux/find.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/radix_tree.h>
 #include <linux/kmemleak.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
@@ -142,7 +139,7 @@ static int __init scratch_parse(char *arg)
 early_param("kho_scratch", scratch_parse);
 
 /**
- * kho_scratch_overlap - does a range touch scratch?
+ * kho_scratch_overlap - check whether a range overlaps scratch
  * @phys: physical address of the range.
  * @size: its size in bytes.
  *
@@ -384,7 +381,7 @@ static void __init scratch_report(void)
 }
 
 /**
- * kho_scratch_reserve - set scratch areas aside on a cold boot
+ * kho_scratch_reserve - reserve scratch areas on a cold boot
  *
  * One area in low memory, one anywhere, and one on each node with memory that
  * these two do not provide with enough. A node that is brought online later gets
@@ -423,7 +420,7 @@ int __init kho_scratch_reserve(void)
 }
 
 /**
- * kho_scratch_release - lend the areas of a cold boot out as CMA
+ * kho_scratch_release - release the areas of a cold boot as CMA
  *
  * After a handover there is nothing to do: the areas were free memory then and
  * went to the allocator with all the rest.
@@ -451,7 +448,7 @@ void __init kho_scratch_release(void)
 }
 
 /**
- * kho_scratch_free - give the areas of a cold boot back for good
+ * kho_scratch_free - free the areas of a cold boot
  *
  * For a kernel that cannot hand anything over after all; after a handover there
  * is nothing to do, either.
@@ -480,7 +477,7 @@ static bool __init scratch_area_valid(const struct kho_scratch *area)
 {
 	phys_addr_t end;
 
-	/* Linux 7.3 lists what it was told not to set aside, anywhere */
+	/* Linux 7.3 lists areas of size 0 for sizes of 0, with any address */
 	if (!area->size)
 		return true;
 
@@ -540,7 +537,7 @@ static bool __init scratch_list_valid(const struct kho_scratch *area,
 			return false;
 	}
 
-	/* KASLR has moved the kernel to where the list allows it, right or wrong */
+	/* KASLR trusts the list: the kernel itself may be outside of memory areas */
 	return scratch_areas_apart(area, cnt) &&
 	       scratch_has(area, cnt, "this list", list, cnt * sizeof(*area)) &&
 	       scratch_has(area, cnt, "this kernel", __pa_symbol(_text),
@@ -584,7 +581,7 @@ undo:
 }
 
 /**
- * kho_scratch_accept - tell memblock of the scratch of the previous kernel
+ * kho_scratch_accept - add the scratch of the previous kernel to memblock
  * @phys: physical address of the list of areas.
  * @len: its size in bytes.
  *
@@ -630,7 +627,7 @@ int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 }
 
 /**
- * kho_scratch_adopt - make the scratch of the previous kernel ours
+ * kho_scratch_adopt - use the scratch areas of the previous kernel
  *
  * Context: after a successful kho_scratch_accept(), once the direct map is up.
  */
@@ -649,113 +646,6 @@ void __init kho_scratch_forget(void)
 {
 	kho_scratch = NULL;
 	kho_scratch_cnt = 0;
-}
-
-/*
- * Extending scratch: memory is looked at in pieces of this size. It suits
- * machines with hundreds of gigabytes; nothing else depends on it.
- */
-#define SCRATCH_PIECE	SZ_1G
-
-/* Which pieces of memory hold something preserved */
-struct scratch_pieces {
-	unsigned long *busy;
-	unsigned long nr;
-};
-
-static int __init scratch_busy_run(const struct kho_run *run, void *data)
-{
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
-	struct scratch_pieces *pieces = data;
-	unsigned long first = run->pfn / piece_pages;
-
-	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
-	return 0;
-}
-
-/* Small ranges that are noted in one place are mostly in one piece, too */
-static bool __init scratch_busy_hull(const struct kho_run *hull,
-				     const unsigned long *bitmap, void *data)
-{
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
-
-	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
-		return false;
-
-	scratch_busy_run(hull, data);
-	return true;
-}
-
-/* The nodes are not preserved, but the map is still to be read again */
-static void __init scratch_busy_node(phys_addr_t phys, void *data)
-{
-	struct scratch_pieces *pieces = data;
-
-	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
-}
-
-static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
-				     phys_addr_t end)
-{
-	unsigned long from, to;
-	int err;
-
-	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
-		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
-		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
-
-		err = memblock_mark_kho_scratch(start, stop - start);
-		if (err) {
-			pr_err("not extended from %pa on: %pe\n", &start,
-			       ERR_PTR(err));
-			return;
-		}
-	}
-}
-
-static const struct kho_map_cb scratch_busy_cb __initconst = {
-	.hull = scratch_busy_hull,
-	.run = scratch_busy_run,
-	.node = scratch_busy_node,
-};
-
-/**
- * kho_scratch_extend - treat free gigabytes as scratch
- * @map: the preserved memory map.
- * @fdt: physical address of the FDT, which stays even if the map does not say so.
- *
- * The areas that the previous kernel set aside may be too small for what this
- * one allocates before its page allocator is up, struct pages above all. Every
- * gigabyte without anything preserved serves as well. To be without that for
- * lack of memory is no error.
- *
- * Context: memblock allocates from scratch only; after the memory map of the
- * firmware is known, because efi_init() drops what it does not know and this
- * is more than scratch.
- * Return: 0; as kho_walk_map().
- */
-int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
-{
-	phys_addr_t end = memblock_end_of_DRAM();
-	struct scratch_pieces pieces = {
-		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
-	};
-	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
-	int err;
-
-	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
-	if (!pieces.busy) {
-		pr_err("not extended: no memory for %zu bytes\n", size);
-		return 0;
-	}
-
-	scratch_busy_node(fdt, &pieces);
-	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
-	if (!err)
-		scratch_mark_idle(&pieces, end);
-
-	memblock_free(pieces.busy, size);
-	return err;
 }
 
 /**
@@ -783,7 +673,7 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 	return ret;
 }
 
-/* Tell whoever loads an image that a segment of it has no place in any area */
+/* Log that a segment of an image fits into no area */
 void kho_scratch_too_small(const struct kexec_buf *kbuf)
 {
 	u64 largest = 0;

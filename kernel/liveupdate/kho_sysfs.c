@@ -3,7 +3,7 @@
  * KHO in sysfs - what this kernel reads and writes, and what the next one can.
  *
  * Owns /sys/kernel/kho, for programs that decide whether to hand over, and
- * when. All it says is asked of kho_compat.c and kho_image.c at that moment.
+ * when. All values are read from kho_compat.c and kho_image.c at that moment.
  *
  * The files are described in Documentation/ABI/testing/sysfs-kernel-kho.
  */
@@ -132,6 +132,14 @@ static ssize_t users_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%ld\n", kho_component_users(kho_component_of(kobj)));
 }
 
+static ssize_t unfinished_show(struct kobject *kobj, struct kobj_attribute *attr,
+			       char *buf)
+{
+	const struct kho_component *c = kho_component_of(kobj);
+
+	return sysfs_emit(buf, "%ld\n", atomic_long_read(&c->unfinished));
+}
+
 static struct kobj_attribute version_attr = __ATTR_RO(version);
 static struct kobj_attribute min_version_attr = __ATTR_RO(min_version);
 static struct kobj_attribute min_write_attr = __ATTR_RO(min_write);
@@ -139,6 +147,7 @@ static struct kobj_attribute write_attr = __ATTR_RW(write);
 static struct kobj_attribute incoming_attr = __ATTR_RO(incoming);
 static struct kobj_attribute status_attr = __ATTR_RO(status);
 static struct kobj_attribute users_attr = __ATTR_RO(users);
+static struct kobj_attribute unfinished_attr = __ATTR_RO(unfinished);
 
 static const struct attribute *const kho_component_attrs[] = {
 	&version_attr.attr,
@@ -148,6 +157,7 @@ static const struct attribute *const kho_component_attrs[] = {
 	&incoming_attr.attr,
 	&status_attr.attr,
 	&users_attr.attr,
+	&unfinished_attr.attr,
 	NULL
 };
 
@@ -167,7 +177,7 @@ static ssize_t check_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute check_attr = __ATTR_RW(check);
 
-/* Memory: what can still be preserved */
+/* Memory: what can still be preserved, and what the previous kernel preserved */
 
 static ssize_t preservable_show(struct kobject *kobj, struct kobj_attribute *attr,
 				char *buf)
@@ -178,8 +188,32 @@ static ssize_t preservable_show(struct kobject *kobj, struct kobj_attribute *att
 
 static struct kobj_attribute preservable_attr = __ATTR_RO(preservable);
 
+static ssize_t held_show(struct kobject *kobj, struct kobj_attribute *attr,
+			 char *buf)
+{
+	unsigned long held = kho_held_kib();
+
+	return sysfs_emit(buf, "%lu %lu\n", held, kho_held_waiting() ? held : 0);
+}
+
+static ssize_t release_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
+{
+	bool all = sysfs_streq(buf, "all");
+
+	if (!all && !sysfs_streq(buf, "1"))
+		return -EINVAL;
+
+	return kho_release_held(all) ?: count;
+}
+
+static struct kobj_attribute held_attr = __ATTR_RO(held);
+static struct kobj_attribute release_attr = __ATTR_WO(release);
+
 static const struct attribute *const kho_memory_attrs[] = {
 	&preservable_attr.attr,
+	&held_attr.attr,
+	&release_attr.attr,
 	NULL
 };
 

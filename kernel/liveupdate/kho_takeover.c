@@ -4,8 +4,9 @@
  *
  * Owns the way through the previous kernel's preserved memory map: what of it
  * makes sense, which page frames must not reach the page allocator until their
- * users ask for them, and the marks by which the core finds a range later. The
- * map itself is not kept: its nodes are free memory like any other.
+ * users ask for them, which memory without any serves as scratch meanwhile, and
+ * the marks by which the core finds a range later. The map itself is not kept:
+ * its nodes are free memory like any other.
  *
  * What is preserved may lie in a million pieces, far more than memblock can
  * reserve one by one. So they become a set of page frames, see kho_frames.c, which
@@ -21,6 +22,7 @@
 
 #define pr_fmt(fmt) "KHO: " fmt
 
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
 #include <linux/find.h>
 #include <linux/init.h>
@@ -29,11 +31,16 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <linux/sizes.h>
 #include <linux/timex.h>
 
 #include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
+
+/* Ranges of which struct pages are left to deferred initialization */
+static atomic_long_t kho_late_ranges __initdata;
 
 static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 {
@@ -52,7 +59,88 @@ static void __init kho_frames_drop(void)
 	for (; pfn < end; pfn = kho_frames_next(pfn + 1, end))
 		set_page_private(pfn_to_page(pfn), 0);
 
+	atomic_long_set(&kho_late_ranges, 0);
 	kho_frames_free();
+}
+
+/**
+ * kho_init_late_pages - initialize struct pages of preserved memory
+ * @pfn: the first page frame of a part of memory.
+ * @end: the page frame after its last one.
+ *
+ * Those of all ranges that start there, and of which only the first one has been
+ * initialized when memory was taken over.
+ *
+ * Context: boot; whoever initializes the deferred struct pages of that part of
+ * memory.
+ */
+void __init kho_init_late_pages(unsigned long pfn, unsigned long end)
+{
+	long nr = 0;
+
+	while ((pfn = kho_frames_next_late(pfn, end)) < end) {
+		struct page *head = pfn_to_page(pfn);
+		unsigned int order = kho_page_order(page_private(head));
+
+		if (page_private(head) != (kho_page_info(order) | KHO_PAGE_LATE)) {
+			pfn++;
+			continue;
+		}
+
+		init_deferred_tails(head, order);
+		/* Who reads this meanwhile looks at no other struct page */
+		WRITE_ONCE(head->private, kho_page_info(order));
+		pfn += BIT(order);
+		nr++;
+	}
+
+	if (nr)
+		atomic_long_sub(nr, &kho_late_ranges);
+}
+
+/**
+ * kho_init_late_pages_done - all deferred struct pages have been initialized
+ *
+ * Sees to it that those of preserved memory have been, too.
+ *
+ * Context: boot, before others are told so.
+ */
+void __init kho_init_late_pages_done(void)
+{
+	long nr = atomic_long_read(&kho_late_ranges);
+
+	if (!nr)
+		return;
+
+	pr_warn("struct pages of %ld preserved ranges were not initialized with those around them\n",
+		nr);
+	kho_init_late_pages(0, PHYS_PFN(memblock_end_of_DRAM()));
+}
+
+/**
+ * kho_complete_range - have all struct pages of a range initialized now
+ * @page: where the range would start; any page of which kho_in_memory() is true.
+ *
+ * And all those of the sections up to there, so that pages of the range can be
+ * given to the page allocator, which looks at struct pages around them.
+ *
+ * Context: boot, once the page allocator is up, while deferred_pages_enabled();
+ * may sleep.
+ * Return: %false if no range starts there.
+ */
+bool __ref kho_complete_range(struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page), info;
+
+	if (!kho_frame_initialized(pfn))
+		return false;
+
+	info = READ_ONCE(page->private);
+	if (!kho_page_marked(info))
+		return false;
+
+	deferred_init_up_to(page_to_nid(page), pfn + BIT(kho_page_order(info)));
+	return true;
 }
 
 /*
@@ -61,6 +149,8 @@ static void __init kho_frames_drop(void)
  */
 static int __init kho_takeover_done(void)
 {
+	/* kho_frame_initialized() */
+	synchronize_rcu();
 	kho_frames_free();
 	return 0;
 }
@@ -73,7 +163,7 @@ struct kho_region {
 	int nid;
 };
 
-/* Memory is asked for in ascending order, so mostly in the same region again */
+/* Addresses ascend mostly, so the same region is likely to match again */
 static const struct kho_region *__init kho_find_region(unsigned long pfn)
 {
 	static struct kho_region last __initdata;
@@ -91,7 +181,7 @@ static const struct kho_region *__init kho_find_region(unsigned long pfn)
 	return pfn < last.end ? &last : NULL;
 }
 
-/* Why a run is not all ranges that are whole and in memory of one node, or NULL */
+/* The fault of a run that is not all in memory of one node, or NULL */
 static const char *__init kho_run_fault(const struct kho_run *run)
 {
 	const struct kho_region *region = kho_find_region(run->pfn);
@@ -110,7 +200,7 @@ static const char *__init kho_run_fault(const struct kho_run *run)
 }
 
 /**
- * kho_in_memory - can something of the previous kernel be read at an address?
+ * kho_in_memory - check whether an address is a page in mapped memory
  * @phys: the address, any value.
  *
  * Context: boot, once memblock knows all memory.
@@ -121,7 +211,7 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* Has nothing been reserved in all of a run? */
+/* True if no part of a run is reserved */
 static bool __init kho_run_unreserved(const struct kho_run *run)
 {
 	static phys_addr_t start __initdata, end __initdata;
@@ -321,22 +411,67 @@ static int __init kho_map_run(const struct kho_run *run,
 	return err;
 }
 
+/* Those of its pages that are set in @word, run by run */
+static int __init kho_map_word_runs(unsigned long pfn, unsigned long word,
+				    const struct kho_map_walk *walk)
+{
+	int err = 0;
+
+	while (word && !err) {
+		unsigned long from = __ffs(word);
+		unsigned long to = find_next_zero_bit(&word, BITS_PER_LONG, from);
+		struct kho_run run = { .pfn = pfn + from, .end = pfn + to };
+
+		word &= ~GENMASK(to - 1, from);
+		err = kho_map_run(&run, walk);
+	}
+
+	return err;
+}
+
+/* A bitmap of pages: word by word, as one look tells whether a word is good */
+static int __init kho_map_pages(unsigned long pfn, const unsigned long *bitmap,
+				const struct kho_map_walk *walk)
+{
+	const unsigned long *end = bitmap + BITS_TO_LONGS(KHO_RADIX_BITMAP_KEYS);
+	int err = 0;
+
+	for (; bitmap < end && !err; bitmap++, pfn += BITS_PER_LONG) {
+		const struct kho_region *region;
+		unsigned long word = *bitmap;
+
+		if (!word)
+			continue;
+
+		region = kho_find_region(pfn + __ffs(word));
+		if (!region || pfn + __fls(word) >= region->end ||
+		    !walk->cb->word(pfn, word, region->nid, walk->data))
+			err = kho_map_word_runs(pfn, word, walk);
+	}
+
+	return err;
+}
+
 static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 			       void *data)
 {
 	struct kho_map_walk *walk = data;
 	const struct kho_region *region;
 	struct kho_run run, hull;
+	bool same_order, good = false;
 	unsigned long bit = 0;
-	bool good = false;
 	int found, err = 0;
 
-	if (kho_bitmap_hull(&hull, first, bitmap)) {
+	same_order = kho_bitmap_hull(&hull, first, bitmap);
+	if (same_order) {
 		region = kho_find_region(hull.pfn);
 		good = region && hull.end <= region->end;
 	}
 	if (walk->cb->hull(good ? &hull : NULL, bitmap, walk->data))
 		return 0;
+	if (same_order && !hull.order && walk->cb->word)
+		return kho_map_pages(round_down(hull.pfn, KHO_RADIX_BITMAP_KEYS),
+				     bitmap, walk);
 	if (good)
 		return kho_map_hull(&hull, bitmap, walk);
 
@@ -379,6 +514,113 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 }
 
 /*
+ * Extending scratch: memory is looked at in pieces of this size. It suits
+ * machines with hundreds of gigabytes; nothing else depends on it.
+ */
+#define SCRATCH_PIECE	SZ_1G
+
+/* Which pieces of memory hold something preserved */
+struct scratch_pieces {
+	unsigned long *busy;
+	unsigned long nr;
+};
+
+static int __init scratch_busy_run(const struct kho_run *run, void *data)
+{
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+	struct scratch_pieces *pieces = data;
+	unsigned long first = run->pfn / piece_pages;
+
+	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
+	return 0;
+}
+
+/* Small ranges that are noted in one place are mostly in one piece, too */
+static bool __init scratch_busy_hull(const struct kho_run *hull,
+				     const unsigned long *bitmap, void *data)
+{
+	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+
+	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
+		return false;
+
+	scratch_busy_run(hull, data);
+	return true;
+}
+
+/* The nodes are not preserved, but the map is still to be read again */
+static void __init scratch_busy_node(phys_addr_t phys, void *data)
+{
+	struct scratch_pieces *pieces = data;
+
+	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
+}
+
+static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
+				     phys_addr_t end)
+{
+	unsigned long from, to;
+	int err;
+
+	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
+		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
+		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
+
+		err = memblock_mark_kho_scratch(start, stop - start);
+		if (err) {
+			pr_err("scratch: not extended from %pa on: %pe\n", &start,
+			       ERR_PTR(err));
+			return;
+		}
+	}
+}
+
+static const struct kho_map_cb scratch_busy_cb __initconst = {
+	.hull = scratch_busy_hull,
+	.run = scratch_busy_run,
+	.node = scratch_busy_node,
+};
+
+/**
+ * kho_scratch_extend - treat free gigabytes as scratch
+ * @map: the preserved memory map.
+ * @fdt: physical address of the FDT, which stays even if the map does not say so.
+ *
+ * The areas that the previous kernel set aside may be too small for what this
+ * one allocates before its page allocator is up, struct pages above all. Every
+ * gigabyte without anything preserved serves as well. To be without that for
+ * lack of memory is no error.
+ *
+ * Context: memblock allocates from scratch only; after the memory map of the
+ * firmware is known, because efi_init() drops what it does not know and this
+ * is more than scratch.
+ * Return: 0; as kho_walk_map().
+ */
+int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
+{
+	phys_addr_t end = memblock_end_of_DRAM();
+	struct scratch_pieces pieces = {
+		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
+	};
+	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
+	int err;
+
+	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
+	if (!pieces.busy) {
+		pr_err("scratch: not extended: no memory for %zu bytes\n", size);
+		return 0;
+	}
+
+	scratch_busy_node(fdt, &pieces);
+	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
+	if (!err)
+		scratch_mark_idle(&pieces, end);
+
+	memblock_free(pieces.busy, size);
+	return err;
+}
+
+/*
  * Where struct pages are initialized later that is done now, as they carry the
  * marks. Those who initialize the rest pass preserved pages over.
  */
@@ -401,25 +643,76 @@ struct kho_taken {
 	unsigned long lost_ranges;
 	unsigned long lost_pages;
 	unsigned long bad;
+	unsigned long last;	/* page frame after those of the last word */
 	int nid;	/* of all runs of the bitmap, with which nothing is the matter */
-	bool noted;	/* page frames of the bitmap have been added already */
 };
 
-static int __init kho_take_pages(const struct kho_run *run,
-				 struct kho_taken *taken)
+/* Ranges of one node, of which all struct pages are initialized here */
+static int __init kho_take_early(unsigned long pfn, unsigned long end,
+				 unsigned int order, int nid)
 {
-	int err = taken->noted ? 0 : kho_frames_add(run->pfn, run->end, 0);
+	int err = kho_frames_add(pfn, end, 0);
 
 	if (err)
 		return err;
 
-	if (taken->nid == NUMA_NO_NODE)
-		kho_init_struct_pages(run);
-	else
-		init_deferred_pages(run->pfn, run->end, taken->nid);
+	init_deferred_pages(pfn, end, nid);
+	for (; pfn < end; pfn += BIT(order))
+		set_page_private(pfn_to_page(pfn), kho_page_info(order));
+	return 0;
+}
 
-	for (unsigned long pfn = run->pfn; pfn < run->end; pfn += BIT(run->order))
-		set_page_private(pfn_to_page(pfn), kho_page_info(run->order));
+/* Ranges of one node, of which deferred initialization does all but the first ones */
+static int __init kho_take_late(unsigned long pfn, unsigned long end,
+				unsigned int order, int nid)
+{
+	int err = kho_frames_add(pfn, end, order);
+
+	if (err)
+		return err;
+
+	init_deferred_heads(pfn, end, order, nid,
+			    kho_page_info(order) | KHO_PAGE_LATE);
+	atomic_long_add((end - pfn) >> order, &kho_late_ranges);
+	return 0;
+}
+
+static int __init kho_take_node(unsigned long pfn, unsigned long end,
+				unsigned int order, int nid)
+{
+	unsigned long start = deferred_init_start(nid), late = end;
+	int err = 0;
+
+	/* One that begins before them is initialized as a whole */
+	if (order && start < end)
+		late = clamp(ALIGN(start, BIT(order)), pfn, end);
+
+	if (pfn < late)
+		err = kho_take_early(pfn, late, order, nid);
+	if (late < end && !err)
+		err = kho_take_late(late, end, order, nid);
+	return err;
+}
+
+static int __init kho_take_pages(const struct kho_run *run,
+				 struct kho_taken *taken)
+{
+	unsigned long end, pfn = run->pfn;
+	int err = 0, nid = taken->nid;
+
+	for (; pfn < run->end && !err; pfn = end) {
+		end = run->end;
+		if (taken->nid == NUMA_NO_NODE) {
+			const struct kho_region *region = kho_find_region(pfn);
+
+			/* A border within a range is none between nodes */
+			nid = region->nid;
+			end = min(end, ALIGN(region->end, BIT(run->order)));
+		}
+		err = kho_take_node(pfn, end, run->order, nid);
+	}
+	if (err)
+		return err;
 
 	taken->pages += run->end - run->pfn;
 	taken->runs++;
@@ -462,7 +755,7 @@ static void __init kho_drop_reservations(const struct kho_run *run)
 		memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
 }
 
-/* A single range, of a run with which something is wrong */
+/* A single range, of a run that is invalid as a whole */
 static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
@@ -494,18 +787,43 @@ static int __init kho_take_range(const struct kho_run *range,
 	if (used == range->end - range->pfn)
 		return 0;
 
-	/* Nobody can get it, but the rest of it may still be somebody's data */
+	/* It cannot be restored, but the rest of it may still be in use */
 	kho_lose_range(range, "has been taken for something else", taken);
 	kho_init_struct_pages(range);
 	return kho_frames_add(range->pfn, range->end, 0);
 }
 
-/* Does nobody else have a part of this? */
+/* True if no part of a range has another owner */
 static bool __init kho_run_free(const struct kho_run *run)
 {
 	return !kho_run_in_scratch(run) &&
 	       !kho_any_preserved(run->pfn, run->end) &&
 	       (kho_run_unreserved(run) || !kho_count_used(run));
+}
+
+/* The same for many pages: most have nothing the matter with them */
+static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
+				 void *data)
+{
+	struct kho_run hull = {
+		.pfn = pfn + __ffs(word),
+		.end = pfn + __fls(word) + 1,
+	};
+	struct kho_taken *taken = data;
+
+	/* For want of memory the first run will fail, too */
+	if (!kho_run_unreserved(&hull) || kho_run_in_scratch(&hull) ||
+	    kho_preserved_word(pfn) & word || kho_frames_add_word(pfn, word))
+		return false;
+
+	init_deferred_mask(pfn, word, nid, kho_page_info(0));
+	taken->pages += hweight_long(word);
+	taken->runs += hweight_long(word & ~(word << 1));
+	/* One that goes on where the last word ended */
+	if (word & 1 && taken->last == pfn)
+		taken->runs--;
+	taken->last = hull.end;
+	return true;
 }
 
 static bool __init kho_take_hull(const struct kho_run *hull,
@@ -514,14 +832,8 @@ static bool __init kho_take_hull(const struct kho_run *hull,
 	struct kho_taken *taken = data;
 
 	taken->nid = NUMA_NO_NODE;
-	taken->noted = false;
-	if (!hull || !kho_run_unreserved(hull) || !kho_run_free(hull))
-		return false;
-
-	taken->nid = kho_find_region(hull->pfn)->nid;
-	if (!hull->order)
-		taken->noted = !kho_frames_add_bitmap(round_down(hull->pfn, KHO_RADIX_BITMAP_KEYS),
-						      bitmap);
+	if (hull && hull->order && kho_run_unreserved(hull) && kho_run_free(hull))
+		taken->nid = kho_find_region(hull->pfn)->nid;
 	return false;
 }
 
@@ -549,6 +861,7 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 
 static const struct kho_map_cb kho_take_cb __initconst = {
 	.hull = kho_take_hull,
+	.word = kho_take_word,
 	.run = kho_take_run,
 	.lost = kho_lose_range,
 	.bad = kho_lose_branch,

@@ -55,7 +55,7 @@ static void print_components_json(const struct answer *answer, const bool *count
 		json_bool("counts", counts[i]);
 		json_next_range(reads ? reads->min_version : 0,
 				reads ? reads->version : 0);
-		json_string("next_status", component_status(writes, answer->to));
+		json_string("next_status", component_status(from, i, answer->to));
 		json_close('}');
 	}
 	json_close(']');
@@ -73,6 +73,17 @@ static void print_components_json(const struct answer *answer, const bool *count
 	json_close(']');
 }
 
+static void print_write_range(struct write_range writes)
+{
+	char range[24];
+
+	if (writes.oldest == writes.newest)
+		snprintf(range, sizeof(range), "%u", writes.newest);
+	else
+		snprintf(range, sizeof(range), "%u-%u", writes.oldest, writes.newest);
+	printf("%-7s ", range);
+}
+
 static void print_components(const struct answer *answer, const bool *counts)
 {
 	const struct kernel *from = answer->offer.from;
@@ -84,11 +95,12 @@ static void print_components(const struct answer *answer, const bool *counts)
 		const struct kho_image_entry *writes = &from->components[i];
 		const struct kho_image_entry *reads = component_of(answer->to, writes->name);
 
-		printf("%-15s %-7u %-7s ", writes->name, writes->version,
-		       counts[i] ? "yes" : "no");
+		printf("%-15s ", writes->name);
+		print_write_range(writes_of(from, i));
+		printf("%-7s ", counts[i] ? "yes" : "no");
 		print_next_range(reads ? reads->min_version : 0,
 				 reads ? reads->version : 0);
-		printf("  %s\n", component_status(writes, answer->to));
+		printf("  %s\n", component_status(from, i, answer->to));
 	}
 
 	if (kho || liveupdate)

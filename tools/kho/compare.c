@@ -33,16 +33,18 @@ struct offer offer_all(const struct kernel *from)
 	return offer;
 }
 
-const char *component_status(const struct kho_image_entry *component,
+const char *component_status(const struct kernel *from, unsigned int i,
 			     const struct kernel *reader)
 {
+	const struct kho_image_entry *component = &from->components[i];
+	const struct write_range writes = writes_of(from, i);
 	const struct kho_image_entry *reads = component_of(reader, component->name);
 
 	if (!reads || (is_liveupdate(component) && !reader->liveupdate))
 		return "absent";
-	if (component->version < reads->min_version)
+	if (writes.newest < reads->min_version)
 		return "too-old";
-	if (component->version > reads->version)
+	if (writes.oldest > reads->version)
 		return "too-new";
 	return "ok";
 }
@@ -51,7 +53,7 @@ static bool is_lost(const struct offer *offer, unsigned int i,
 		    const struct kernel *to)
 {
 	return offer->counts[i] &&
-	       strcmp(component_status(&offer->from->components[i], to), "ok");
+	       strcmp(component_status(offer->from, i, to), "ok");
 }
 
 const char *best_effort_lost(const struct offer *offer, const struct kernel *to)

@@ -18,7 +18,7 @@ struct offer offer_all(const struct kernel *from);
  * Whether @reader can read what is written with @component: "ok", or "absent",
  * "too-old" or "too-new", as the kernel would call it after the kexec.
  */
-const char *component_status(const struct kho_image_entry *component,
+const char *component_status(const struct kernel *from, unsigned int i,
 			     const struct kernel *reader);
 
 /* @why says what does not fit, or is not known; it has no text if all fits */

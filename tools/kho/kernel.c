@@ -25,6 +25,17 @@ const struct kho_image_entry *component_of(const struct kernel *kernel,
 	return NULL;
 }
 
+struct write_range writes_of(const struct kernel *kernel, unsigned int i)
+{
+	if (kernel->writes[i].newest)
+		return kernel->writes[i];
+
+	return (struct write_range) {
+		.oldest = kernel->components[i].min_version,
+		.newest = kernel->components[i].version,
+	};
+}
+
 void add_component(struct kernel *kernel, const char *name,
 		   unsigned int min_version, unsigned int version)
 {

@@ -7,6 +7,7 @@
 #define KHO_COMPAT_KERNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../../include/linux/kho/abi/image.h"
 #include "reason.h"
@@ -28,6 +29,12 @@ enum switch_state {
 	SWITCH_ON,
 };
 
+/* Versions of a component that can be written; the newest is 0 if that is unknown */
+struct write_range {
+	uint32_t oldest;
+	uint32_t newest;
+};
+
 struct kernel {
 	enum kernel_kind kind;
 	struct reason why;		/* for all kinds from WITHOUT_KHO on */
@@ -46,6 +53,7 @@ struct kernel {
 
 	unsigned int nr;
 	struct kho_image_entry components[KHO_IMAGE_NOTE_MAX_ENTRIES];
+	struct write_range writes[KHO_IMAGE_NOTE_MAX_ENTRIES];
 };
 
 static inline bool has_components(const struct kernel *kernel)
@@ -58,6 +66,9 @@ static inline bool is_linux(const struct kernel *kernel)
 {
 	return kernel->kind <= WITHOUT_KHO;
 }
+
+/* What a kernel can write of a component: all that it reads, if it does not say */
+struct write_range writes_of(const struct kernel *kernel, unsigned int i);
 
 void kernel_free(struct kernel *kernel);
 

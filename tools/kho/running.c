@@ -55,11 +55,18 @@ static bool read_number(const char *sysfs, const char *dir, const char *name,
 	return true;
 }
 
-/* "2-3" or, if the image does not read the component, "-" */
+/*
+ * "2-3" or, if the image does not read the component, "-". There is none for what a
+ * module has registered.
+ */
 static bool read_range(const char *sysfs, const char *name,
 		       struct running_component *state, struct reason *why)
 {
-	char word[24];
+	char word[24], path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/next/%s", sysfs, name);
+	if (access(path, F_OK))
+		return true;
 
 	if (!read_word(sysfs, "next", name, word, sizeof(word), why))
 		return false;
@@ -72,23 +79,23 @@ static bool read_range(const char *sysfs, const char *name,
 	return true;
 }
 
-/* What is written now; a kernel that can write but one version does not say */
-static bool read_write(const char *sysfs, const char *dir, unsigned long version,
-		       unsigned long *write, struct reason *why)
+/* Of a file that some kernels do not have, and then leave @number as it is */
+static bool read_if_there(const char *sysfs, const char *dir, const char *name,
+			  unsigned long max, unsigned long *number,
+			  struct reason *why)
 {
 	char path[PATH_MAX];
 
-	*write = version;
-	snprintf(path, sizeof(path), "%s/%s/write", sysfs, dir);
-	return access(path, F_OK) ||
-	       read_number(sysfs, dir, "write", UINT32_MAX, write, why);
+	snprintf(path, sizeof(path), "%s/%s/%s", sysfs, dir, name);
+	return access(path, F_OK) || read_number(sysfs, dir, name, max, number, why);
 }
 
+/* Loading another image may change what is written, unless it is in use */
 static bool read_component(const char *sysfs, const char *name,
-			   struct kho_image_entry *component,
+			   struct kho_image_entry *component, struct write_range *writes,
 			   struct running_component *state, struct reason *why)
 {
-	unsigned long version, min_version, incoming, write;
+	unsigned long version, min_version, incoming, write, min_write = 0;
 	char dir[32];
 
 	if (strlen(name) >= sizeof(component->name))
@@ -96,11 +103,17 @@ static bool read_component(const char *sysfs, const char *name,
 			       sysfs, name);
 
 	snprintf(dir, sizeof(dir), "components/%s", name);
-	if (!read_number(sysfs, dir, "version", UINT32_MAX, &version, why) ||
-	    !read_write(sysfs, dir, version, &write, why) ||
+	if (!read_number(sysfs, dir, "version", UINT32_MAX, &version, why))
+		return false;
+
+	write = version;
+	if (!read_if_there(sysfs, dir, "write", UINT32_MAX, &write, why) ||
+	    !read_if_there(sysfs, dir, "min_write", UINT32_MAX, &min_write, why) ||
 	    !read_number(sysfs, dir, "min_version", UINT32_MAX, &min_version, why) ||
 	    !read_number(sysfs, dir, "incoming", UINT32_MAX, &incoming, why) ||
 	    !read_number(sysfs, dir, "users", ULONG_MAX, &state->users, why) ||
+	    !read_if_there(sysfs, dir, "unfinished", ULONG_MAX,
+			   &state->unfinished, why) ||
 	    !read_word(sysfs, dir, "status", state->status,
 		       sizeof(state->status), why) ||
 	    !read_range(sysfs, name, state, why))
@@ -110,6 +123,8 @@ static bool read_component(const char *sysfs, const char *name,
 	component->version = write;
 	component->min_version = min_version;
 	state->incoming = incoming;
+	*writes = state->users || !min_write ? (struct write_range) { write, write } :
+					       (struct write_range) { min_write, version };
 	return true;
 }
 
@@ -125,6 +140,7 @@ static bool read_components(const char *sysfs, struct dirent **entries, int nr,
 	for (kernel->nr = 0; kernel->nr < (unsigned int)nr; kernel->nr++) {
 		if (!read_component(sysfs, entries[kernel->nr]->d_name,
 				    &kernel->components[kernel->nr],
+				    &kernel->writes[kernel->nr],
 				    &running->components[kernel->nr], why))
 			return false;
 	}

@@ -13,6 +13,7 @@ struct running_component {
 	uint32_t incoming;	/* version in the handover, 0: unknown */
 	char status[16];	/* whether that could be read */
 	unsigned long users;	/* things preserved with it now */
+	unsigned long unfinished;	/* of the previous kernel, lost by a kexec */
 	uint32_t next_min_version;	/* what the loaded image reads, 0: nothing */
 	uint32_t next_version;
 };

@@ -2,13 +2,27 @@
 /* kho-compat status and assume: what the running kernel says, and is told */
 #include <string.h>
 
+#include "firmware.h"
 #include "json.h"
 #include "output.h"
 #include "running.h"
 
 const char *sysfs = KHO_SYSFS;
 
-static void print_status_json(const struct running *running, enum verdict result)
+static void print_firmware_json(const struct firmware *firmware)
+{
+	if (!firmware->known) {
+		json_string("memory_map_entries", NULL);
+		json_string("memory_added_kib", NULL);
+		return;
+	}
+
+	json_number("memory_map_entries", firmware->entries);
+	json_number("memory_added_kib", firmware->added);
+}
+
+static void print_status_json(const struct running *running,
+			      const struct firmware *firmware, enum verdict result)
 {
 	json_open(NULL, '{');
 	json_string("verdict", strcmp(running->status, "none") ?
@@ -17,6 +31,7 @@ static void print_status_json(const struct running *running, enum verdict result
 	json_string("in_use", running->status);
 	json_string("potential", running->potential);
 	json_string("check", running->check);
+	print_firmware_json(firmware);
 
 	json_open("components", '[');
 	for (unsigned int i = 0; i < running->kernel.nr; i++) {
@@ -30,6 +45,7 @@ static void print_status_json(const struct running *running, enum verdict result
 		json_number("incoming", state->incoming);
 		json_string("status", state->status);
 		json_number("users", state->users);
+		json_number("unfinished", state->unfinished);
 		json_next_range(state->next_min_version, state->next_version);
 		json_close('}');
 	}
@@ -45,7 +61,33 @@ static void print_no_status_json(const struct reason *why)
 	json_close('}');
 }
 
-static void print_status(const struct running *running)
+static void print_firmware(const struct firmware *firmware)
+{
+	if (!firmware->known)
+		return;
+
+	printf("memory map: %u entries", firmware->entries);
+	if (firmware->entries > MAP_ENTRIES_SURE)
+		printf("; a kernel built for one node has room for %d",
+		       MAP_ENTRIES_SURE);
+	putchar('\n');
+	if (firmware->added)
+		printf("memory added since boot: %llu KiB, which the next kernel does not know: preserve nothing there\n",
+		       (unsigned long long)firmware->added);
+}
+
+static void print_unfinished(const struct running *running)
+{
+	for (unsigned int i = 0; i < running->kernel.nr; i++) {
+		if (running->components[i].unfinished)
+			printf("%s: %lu of the previous kernel not finished, a kexec would lose them\n",
+			       running->kernel.components[i].name,
+			       running->components[i].unfinished);
+	}
+}
+
+static void print_status(const struct running *running,
+			 const struct firmware *firmware)
 {
 	printf("component       writes  users      next reads\n");
 	for (unsigned int i = 0; i < running->kernel.nr; i++) {
@@ -57,6 +99,8 @@ static void print_status(const struct running *running)
 		putchar('\n');
 	}
 
+	print_firmware(firmware);
+	print_unfinished(running);
 	printf("check before kexec: %s\n", running->check);
 	printf("loaded kernel, what is in use: %s\n", running->status);
 	printf("loaded kernel, all that can be preserved: %s\n", running->potential);
@@ -65,6 +109,7 @@ static void print_status(const struct running *running)
 enum verdict status(void)
 {
 	struct reason why = { };
+	struct firmware firmware;
 	struct running running;
 	enum verdict result;
 
@@ -78,10 +123,11 @@ enum verdict status(void)
 	}
 
 	result = worse(verdict_of(running.status), verdict_of(running.potential));
+	firmware_read(sysfs, &firmware);
 	if (json)
-		print_status_json(&running, result);
+		print_status_json(&running, &firmware, result);
 	else
-		print_status(&running);
+		print_status(&running, &firmware);
 	return result;
 }
 

@@ -35,7 +35,7 @@ struct kho_block {
  * @count_per_block: how many entries fit into a block.
  * @incoming: the blocks came from the previous kernel.
  *
- * A set has no lock: whoever owns it serialises all calls on it.
+ * A set has no lock: its owner serialises all calls on it.
  */
 struct kho_block_set {
 	struct list_head blocks;
@@ -94,7 +94,7 @@ static inline u64 kho_block_set_head_pa(struct kho_block_set *bs)
 }
 
 /**
- * kho_block_set_is_empty - does a set have no blocks at all?
+ * kho_block_set_is_empty - check whether a set has no blocks
  * @bs: the set.
  *
  * Return: %true without blocks, %false with one, even if it has no entries.

@@ -49,6 +49,7 @@ enum kho_compat_status {
  * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
  * @needs_liveupdate: the next kernel reads it only with liveupdate=on.
  * @best_effort: no kernel is refused for what is lost of it.
+ * @give_up: nobody asks for any of it from now on, or an error; may be %NULL.
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
@@ -57,11 +58,14 @@ enum kho_compat_status {
  * @pinned: what root wants to be written, or 0.
  * @loadable: it has registered itself, as a module of the next kernel may.
  * @dir: its directory in sysfs.
+ * @unfinished: how many of the previous kernel the next kexec would lose, whatever
+ *	the next kernel reads.
  *
- * The members up to @best_effort are for the component to set, the others belong to
+ * The members up to @give_up are for the component to set, the others belong to
  * KHO. @incoming and @status are written once, by the early pass or, for what
  * registers later, by kho_component_register(). @write changes only while there
- * are no @users.
+ * are no @users. @unfinished changes by kho_unfinished_inc() and
+ * kho_unfinished_dec() only.
  */
 struct kho_component {
 	const char *name;
@@ -73,6 +77,7 @@ struct kho_component {
 	const char *subtree;
 	bool needs_liveupdate;
 	bool best_effort;
+	int (*give_up)(void);
 
 	u32 incoming;
 	enum kho_compat_status status;
@@ -82,9 +87,10 @@ struct kho_component {
 	u32 pinned;
 	bool loadable;
 	struct kobject *dir;
+	atomic_long_t unfinished;
 };
 
-/* The components of KHO itself, for their users to ask about */
+/* The components of KHO itself, for queries of their users */
 extern struct kho_component kho_radix_component;
 extern struct kho_component kho_vmalloc_component;
 extern struct kho_component kho_block_component;
@@ -97,6 +103,8 @@ u32 kho_component_get(struct kho_component *component);
 void kho_component_put(struct kho_component *component);
 int kho_component_register(struct kho_component *component);
 void kho_component_unregister(struct kho_component *component);
+void kho_unfinished_inc(struct kho_component *component);
+void kho_unfinished_dec(struct kho_component *component);
 #else
 static inline int kho_component_readable(const struct kho_component *component)
 {

@@ -2,7 +2,7 @@
 /*
  * The image of the next kernel: what it can read, and whether that is enough.
  *
- * For kexec and live update, which ask before they do what cannot be undone.
+ * For kexec and live update, which check before a step that cannot be undone.
  */
 #ifndef _LINUX_KHO_IMAGE_H
 #define _LINUX_KHO_IMAGE_H
@@ -61,11 +61,13 @@ bool arch_kho_takes_memory(const char *param, const char *val);
 
 #ifdef CONFIG_KEXEC_HANDOVER
 void kho_set_next(const struct kimage *image);
+int kho_check_load(struct kimage *image);
 int kho_check_bare(void);
 int kho_check_next(void);
 int kho_recheck_next(void);
 #else
 static inline void kho_set_next(const struct kimage *image) { }
+static inline int kho_check_load(struct kimage *image) { return 0; }
 static inline int kho_check_bare(void) { return 0; }
 static inline int kho_check_next(void) { return 0; }
 #endif

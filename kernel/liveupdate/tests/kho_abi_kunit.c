@@ -147,6 +147,34 @@ static const struct golden_row vmalloc_1_4k[] = {
 	{}
 };
 
+/* The descriptor is that of version 1 */
+static const struct golden_row vmalloc_2[] = {
+	VALUE(KHO_VMALLOC_BASELINE_VERSION, 1),
+	VALUE(KHO_VMALLOC_ALLOC, 1),
+	VALUE(KHO_VMALLOC_HUGE_VMAP, 2),
+	VALUE(KHO_VMALLOC_EXTENTS, 4),
+	VALUE(KHO_VMALLOC_SPARSE, 8),
+	SIZE(struct kho_vmalloc, 16),
+	MEMBER(0, 8, struct kho_vmalloc, first),
+	MEMBER(8, 4, struct kho_vmalloc, total_pages),
+	MEMBER(12, 2, struct kho_vmalloc, flags),
+	MEMBER(14, 2, struct kho_vmalloc, order),
+	MEMBER(0, 8, struct kho_vmalloc_extent_chunk, hdr),
+	MEMBER(8, 8, struct kho_vmalloc_extent_chunk, nr),
+	MEMBER(16, 16, struct kho_vmalloc_extent_chunk, extents[0]),
+	SIZE(struct kho_vmalloc_extent, 16),
+	MEMBER(0, 8, struct kho_vmalloc_extent, phys),
+	MEMBER(8, 4, struct kho_vmalloc_extent, first),
+	MEMBER(12, 4, struct kho_vmalloc_extent, nr_pages),
+	{}
+};
+
+static const struct golden_row vmalloc_2_4k[] = {
+	VALUE(KHO_VMALLOC_EXTENTS_SIZE, 255),
+	SIZE(struct kho_vmalloc_extent_chunk, 4096),
+	{}
+};
+
 static const struct golden_row block_1[] = {
 	VALUE(KHO_BLOCK_BASELINE_VERSION, 1),
 	SIZE(struct kho_block_header_ser, 16),
@@ -226,7 +254,7 @@ static const __le64 all_flags_mask[2] = { cpu_to_le64(0xfff0000000000000ULL) };
 
 static const struct golden_row memfd_2[] = {
 	VALUE(MEMFD_LUO_BASELINE_VERSION, 2),
-	STRING(MEMFD_LUO_FH_COMPATIBLE(MEMFD_LUO_VERSION), "memfd-v2"),
+	STRING(MEMFD_LUO_FH_COMPATIBLE(2), "memfd-v2"),
 	VALUE(MEMFD_LUO_FOLIO_DIRTY, 1),
 	VALUE(MEMFD_LUO_FOLIO_UPTODATE, 2),
 	VALUE(MEMFD_LUO_ALL_SEALS, 0x3f),
@@ -244,6 +272,44 @@ static const struct golden_row memfd_2[] = {
 	{}
 };
 
+static const struct golden_row memfd_3[] = {
+	STRING(MEMFD_LUO_FH_COMPATIBLE(3), "memfd-v3"),
+	VALUE(MEMFD_LUO_EXTENT_WRITTEN, 1),
+	VALUE(MEMFD_LUO_EXTENT_POISONED, 2),
+	VALUE(MEMFD_LUO_NAME_SIZE, 256),
+	SIZE(struct memfd_luo_v3_ser, 328),
+	MEMBER(0, 8, struct memfd_luo_v3_ser, pos),
+	MEMBER(8, 8, struct memfd_luo_v3_ser, size),
+	MEMBER(16, 4, struct memfd_luo_v3_ser, seals),
+	MEMBER(20, 4, struct memfd_luo_v3_ser, flags),
+	MEMBER(24, 4, struct memfd_luo_v3_ser, mode),
+	MEMBER(28, 4, struct memfd_luo_v3_ser, uid),
+	MEMBER(32, 4, struct memfd_luo_v3_ser, gid),
+	MEMBER(36, 4, struct memfd_luo_v3_ser, reserved),
+	MEMBER(40, 8, struct memfd_luo_v3_ser, nr_extents),
+	MEMBER(48, 8, struct memfd_luo_v3_ser, nr_pages),
+	MEMBER(56, 8, struct memfd_luo_v3_ser, nr_poisoned),
+	MEMBER(64, 8, struct memfd_luo_v3_ser, first),
+	MEMBER(72, 256, struct memfd_luo_v3_ser, name),
+	SIZE(struct memfd_luo_extent, 24),
+	MEMBER(0, 8, struct memfd_luo_extent, index),
+	MEMBER(8, 8, struct memfd_luo_extent, pfn),
+	MEMBER(16, 4, struct memfd_luo_extent, nr_pages),
+	MEMBER(20, 1, struct memfd_luo_extent, order),
+	MEMBER(21, 1, struct memfd_luo_extent, flags),
+	MEMBER(22, 2, struct memfd_luo_extent, reserved),
+	MEMBER(0, 8, struct memfd_luo_extents, next),
+	MEMBER(8, 8, struct memfd_luo_extents, nr),
+	{}
+};
+
+static const struct golden_row memfd_3_4k[] = {
+	VALUE(MEMFD_LUO_EXTENTS_IN_PIECE, 170),
+	SIZE(struct memfd_luo_extents, 4096),
+	MEMBER(16, 4080, struct memfd_luo_extents, extents),
+	{}
+};
+
 static const struct golden_set golden_sets[] = {
 	{ "core", CORE_VERSION, 5, 0, core_5 },
 	{ "kexec-metadata", KHO_KEXEC_METADATA_VERSION, 1, 0, metadata_1 },
@@ -251,12 +317,16 @@ static const struct golden_set golden_sets[] = {
 	{ "radix", KHO_RADIX_VERSION, 1, SZ_4K, radix_1_4k },
 	{ "vmalloc", KHO_VMALLOC_VERSION, 1, 0, vmalloc_1 },
 	{ "vmalloc", KHO_VMALLOC_VERSION, 1, SZ_4K, vmalloc_1_4k },
+	{ "vmalloc", KHO_VMALLOC_VERSION, 2, 0, vmalloc_2 },
+	{ "vmalloc", KHO_VMALLOC_VERSION, 2, SZ_4K, vmalloc_2_4k },
 	{ "block", KHO_BLOCK_VERSION, 1, 0, block_1 },
 	{ "block", KHO_BLOCK_VERSION, 1, SZ_4K, block_1_4k },
 	{ "memblock", MEMBLOCK_KHO_VERSION, 1, 0, memblock_1 },
 	{ "image-note", KHO_IMAGE_NOTE_VERSION, 1, 0, image_note_1 },
 	{ "luo", LUO_VERSION, 5, 0, luo_5 },
 	{ "memfd", MEMFD_LUO_VERSION, 2, 0, memfd_2 },
+	{ "memfd", MEMFD_LUO_VERSION, 3, 0, memfd_3 },
+	{ "memfd", MEMFD_LUO_VERSION, 3, SZ_4K, memfd_3_4k },
 };
 
 static bool have_golden(const char *name, u32 version)

@@ -818,6 +818,51 @@ static void write_and_read(struct kunit *test)
 	expect_component(test, NEWBORN, KHO_COMPAT_OK, 2);
 }
 
+/* Negotiating */
+
+static void common_versions(struct kunit *test)
+{
+	static const struct {
+		u32 min_version, version, common;
+	} readers[] = {
+		{ 1, 5, 0 }, { 1, 6, 6 }, { 6, 6, 6 }, { 5, 7, 7 }, { 7, 7, 7 },
+		{ 1, U32_MAX, 7 }, { 7, 9, 7 }, { 8, 9, 0 }, { U32_MAX, U32_MAX, 0 },
+	};
+	struct compat_test *ct = test->priv;
+
+	/* It writes 6 and 7, and reads 5, too */
+	for (unsigned int i = 0; i < ARRAY_SIZE(readers); i++)
+		KUNIT_EXPECT_EQ_MSG(test, readers[i].common,
+				    kho_common_version(&ct->components[RANGE],
+						       readers[i].min_version,
+						       readers[i].version),
+				    "%u to %u", readers[i].min_version, readers[i].version);
+}
+
+/* In place: the FDT is as long as before but for the baseline's string */
+static void update_states_version(struct kunit *test)
+{
+	struct compat_test *ct = test->priv;
+	struct kho_component *range = &ct->components[RANGE];
+	int node;
+
+	write(test, &ct->table);
+	KUNIT_ASSERT_EQ(test, 0, fdt_open_into(ct->fdt, ct->fdt, FDT_SIZE));
+	for (int users = 0; users < 2; users++) {
+		atomic_long_set(&range->users, users);
+		for (range->write = 6; range->write <= 7; range->write++) {
+			KUNIT_EXPECT_EQ(test, 0, kho_compat_update(ct->fdt, &ct->table, range));
+			node = fdt_subnode_offset(ct->fdt, 0, "components");
+			expect_cell(test, node, "range", range->write);
+			expect_cell(test, node, "tree", 1);
+			if (users && range->write == 7)
+				expect_compatible(test, V5, 7);
+			else
+				expect_compatible(test, V5 "\0" V4, 14);
+		}
+	}
+}
+
 /* Asking */
 
 static void nothing_to_read_without_handover(struct kunit *test)
@@ -911,6 +956,8 @@ static struct kunit_case compat_cases[] = {
 	KUNIT_CASE(deep_nesting),
 	KUNIT_CASE(write_states_baseline),
 	KUNIT_CASE(write_and_read),
+	KUNIT_CASE(common_versions),
+	KUNIT_CASE(update_states_version),
 	KUNIT_CASE(nothing_to_read_without_handover),
 	KUNIT_CASE(errors_of_statuses),
 	KUNIT_CASE(status_names),

@@ -203,8 +203,12 @@ static const struct field local_fields[] = {
 	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.flags),
 	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.order),
 	FIELD(CHUNK, u64, struct kho_vmalloc_chunk, hdr.next),
+	/* The first entry, which is their number in version 2, and what follows */
 	{ .in = CHUNK, .offset = offsetof(struct kho_vmalloc_chunk, phys),
 	  .size = sizeof(u64) },
+	FIELD(CHUNK, u64, struct kho_vmalloc_extent_chunk, extents[0].phys),
+	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].first),
+	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].nr_pages),
 	{ .in = ARRAY, .size = sizeof(u64), .pfn = true },
 	FIELD(ARRAY, u64, struct memfd_luo_folio_ser, index),
 };
@@ -367,23 +371,49 @@ static void add_nodes(struct kho_radix_node *node, unsigned int level)
 	}
 }
 
+/* The part of an array that is there; returns how much of it is left */
+static size_t add_array_part(int victim, u64 phys, size_t left)
+{
+	size_t size = min_t(size_t, left, PAGE_SIZE);
+
+	if (size)
+		add(ARRAY, victim, memory_at(phys), size);
+	return left - size;
+}
+
+static size_t add_blocks(struct kho_vmalloc_chunk *chunk, int victim, size_t left)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++)
+		left = add_array_part(victim, chunk->phys[i], left);
+	add(CHUNK, victim, chunk, offsetof(struct kho_vmalloc_chunk, phys[i]));
+	return left;
+}
+
+static size_t add_extents(struct kho_vmalloc_extent_chunk *chunk, int victim, size_t left)
+{
+	for (u64 i = 0; i < chunk->nr; i++) {
+		const struct kho_vmalloc_extent *extent = &chunk->extents[i];
+
+		for (u32 j = 0; j < extent->nr_pages; j++)
+			left = add_array_part(victim, extent->phys + PFN_PHYS(j), left);
+	}
+	add(CHUNK, victim, chunk,
+	    offsetof(struct kho_vmalloc_extent_chunk, extents[chunk->nr]));
+	return left;
+}
+
 static void add_array(const struct memfd_luo_ser *ser, int victim)
 {
-	struct kho_vmalloc_chunk *chunk = memory_at(ser->folios.area.first.phys);
+	const struct kho_vmalloc *area = &ser->folios.area;
+	struct kho_vmalloc_chunk *chunk = memory_at(area->first.phys);
 	size_t left = ser->nr_folios * sizeof(struct memfd_luo_folio_ser);
 
-	for (; chunk; chunk = memory_at(chunk->hdr.next.phys)) {
-		unsigned int i;
-
-		for (i = 0; i < ARRAY_SIZE(chunk->phys) && chunk->phys[i]; i++) {
-			size_t size = min_t(size_t, left, PAGE_SIZE);
-
-			if (size)
-				add(ARRAY, victim, memory_at(chunk->phys[i]), size);
-			left -= size;
-		}
-		add(CHUNK, victim, chunk, offsetof(struct kho_vmalloc_chunk, phys[i]));
-	}
+	for (; chunk; chunk = memory_at(chunk->hdr.next.phys))
+		left = area->flags & KHO_VMALLOC_EXTENTS ?
+		       add_extents((void *)chunk, victim, left) :
+		       add_blocks(chunk, victim, left);
 }
 
 static void add_files(struct luo_session_ser *session, int victim)

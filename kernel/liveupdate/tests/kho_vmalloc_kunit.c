@@ -14,18 +14,25 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vmalloc.h>
+#include <linux/kho/compat.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/vmstat.h>
 
+#include "../kexec_handover_internal.h"
 #include "kho_kunit.h"
 
 /* Entries of a chunk, by the ABI: a page of u64, the first is the link. */
 #define PER_CHUNK	(PAGE_SIZE / 8 - 1)
 
+/* Extents of a chunk of version 2: a page of two u64 each, the first is the head. */
+#define EXTENTS_PER_CHUNK	(PAGE_SIZE / 16 - 1)
+
 /* Descriptor flags, by the ABI. */
 #define FLAG_ALLOC	1
 #define FLAG_HUGE	2
+#define FLAG_EXTENTS	4
+#define FLAG_SPARSE	8
 
 #define MAX_RANGES	2048
 
@@ -665,6 +672,257 @@ static void restore_duplicate_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, freed);
 }
 
+/* Version 2 */
+
+static void unpin_action(void *component)
+{
+	kho_component_pin(component, 0);
+}
+
+static void write_version(struct kunit *test, u32 version)
+{
+	if (kho_component_pin(&kho_vmalloc_component, version))
+		kunit_skip(test, "vmalloc areas are preserved");
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, unpin_action,
+							   &kho_vmalloc_component));
+}
+
+/*
+ * Read the list by hand: it names every page that the area has, in turn and nothing
+ * else, and all that is preserved is that and the chunks.
+ */
+static void expect_extents(struct kunit *test, const void *area,
+			   const struct kho_vmalloc *desc)
+{
+	struct vmalloc_test *vt = test->priv;
+	unsigned long page = 0, extents = 0, chunks = 0;
+
+	for (u64 phys = desc->first.phys; phys; chunks++) {
+		const u64 *raw = phys_to_virt(phys);
+
+		KUNIT_ASSERT_TRUE(test, is_preserved(vt, phys, 1));
+		KUNIT_ASSERT_LE(test, raw[1], (u64)EXTENTS_PER_CHUNK);
+		for (u64 i = 0; i < raw[1]; i++, extents++) {
+			const u64 start = raw[2 + 2 * i];
+			const u32 first = raw[3 + 2 * i], nr = raw[3 + 2 * i] >> 32;
+
+			while (page < first)
+				KUNIT_ASSERT_NULL(test, vmalloc_to_page(area + page++ * PAGE_SIZE));
+			KUNIT_ASSERT_TRUE(test, is_preserved(vt, start, nr));
+			for (u32 j = 0; j < nr; j++, page++)
+				KUNIT_ASSERT_EQ(test, start + j * PAGE_SIZE,
+						phys_of_page(area, page));
+		}
+		phys = raw[0];
+	}
+
+	while (page < desc->total_pages)
+		KUNIT_ASSERT_NULL(test, vmalloc_to_page(area + page++ * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, desc->total_pages, page);
+	KUNIT_EXPECT_EQ(test, extents + chunks, vt->nr_ranges);
+	KUNIT_EXPECT_EQ(test, chunks, DIV_ROUND_UP(extents, EXTENTS_PER_CHUNK));
+}
+
+static void preserve_extents(struct kunit *test)
+{
+	const unsigned long sizes[] = { 1, 2, 100, 2 * PER_CHUNK };
+	struct kho_vmalloc desc;
+
+	write_version(test, 2);
+	use_ledger(test);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		void *area = owned(test, vmalloc(sizes[i] * PAGE_SIZE));
+
+		KUNIT_ASSERT_EQ(test, 0, kho_preserve_vmalloc(area, &desc));
+		expect_descriptor(test, &desc, sizes[i], FLAG_ALLOC | FLAG_EXTENTS, 0);
+		expect_extents(test, area, &desc);
+		kho_unpreserve_vmalloc(&desc);
+		expect_undone(test, area);
+	}
+}
+
+static void preserve_huge_extents(struct kunit *test)
+{
+	const unsigned int order = PMD_SHIFT - PAGE_SHIFT;
+	struct kho_vmalloc desc;
+	void *area;
+
+	write_version(test, 2);
+	area = owned(test, vmalloc_huge(3 * PMD_SIZE, GFP_KERNEL));
+	if (!is_vm_area_hugepages(area))
+		kunit_skip(test, "vmalloc_huge() gave no huge pages");
+
+	use_ledger(test);
+	KUNIT_ASSERT_EQ(test, 0, kho_preserve_vmalloc(area, &desc));
+	expect_descriptor(test, &desc, 3UL << order,
+			  FLAG_ALLOC | FLAG_HUGE | FLAG_EXTENTS, order);
+	expect_extents(test, area, &desc);
+	kho_unpreserve_vmalloc(&desc);
+	expect_undone(test, area);
+}
+
+#define SPARSE_PAGES	64
+
+/* Pages 0 to 3 follow one another in memory, and page 40 is alone */
+static struct vm_struct *make_sparse(struct kunit *test, struct page *four,
+				     struct page *one)
+{
+	struct vm_struct *vm = get_vm_area(SPARSE_PAGES * PAGE_SIZE, VM_SPARSE);
+	struct page *pages[] = { four, four + 1, four + 2, four + 3 };
+	unsigned long start;
+
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	start = (unsigned long)vm->addr;
+	KUNIT_EXPECT_EQ(test, 0, vm_area_map_pages(vm, start, start + 4 * PAGE_SIZE, pages));
+	start += 40 * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, 0, vm_area_map_pages(vm, start, start + PAGE_SIZE, &one));
+	return vm;
+}
+
+static void preserve_sparse(struct kunit *test)
+{
+	struct page *four = alloc_pages(GFP_KERNEL, 2), *one = alloc_page(GFP_KERNEL);
+	struct vmalloc_test *vt = test->priv;
+	struct kho_vmalloc desc;
+	struct vm_struct *vm;
+
+	KUNIT_ASSERT_NOT_NULL(test, four);
+	KUNIT_ASSERT_NOT_NULL(test, one);
+	vm = make_sparse(test, four, one);
+
+	/* In version 1 there would be no way to say where the holes are */
+	write_version(test, 1);
+	use_ledger(test);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, kho_preserve_vmalloc(vm->addr, &desc));
+	KUNIT_EXPECT_EQ(test, 0, vt->calls);
+
+	write_version(test, 2);
+	KUNIT_EXPECT_EQ(test, 0, kho_preserve_vmalloc(vm->addr, &desc));
+	expect_descriptor(test, &desc, SPARSE_PAGES, FLAG_EXTENTS | FLAG_SPARSE, 0);
+	expect_extents(test, vm->addr, &desc);
+	kho_unpreserve_vmalloc(&desc);
+	KUNIT_EXPECT_EQ(test, 0, vt->nr_ranges);
+
+	free_vm_area(vm);
+	kho_kunit_release(&vt->pages);
+	__free_pages(four, 2);
+	__free_page(one);
+}
+
+/*
+ * An area of 16 pages as the previous kernel left it, with an extent of 12 that
+ * was preserved in ranges of 8 and 4, and one of 4 in single pages.
+ */
+static u64 *make_extents(struct kunit *test, struct kho_vmalloc *desc)
+{
+	static const unsigned int ranges[] = { 3, 2, 0, 0, 0, 0 };
+	struct vmalloc_test *vt = test->priv;
+	u64 *chunk = kho_kunit_forge(vt->forgery, 0);
+	void *memory = kho_kunit_forge_ranges(vt->forgery, ranges, ARRAY_SIZE(ranges));
+
+	KUNIT_ASSERT_NOT_NULL(test, chunk);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	for (unsigned int i = 0; i < 16; i++)
+		*(u64 *)(memory + i * PAGE_SIZE) = i;
+
+	chunk[1] = 2;
+	chunk[2] = virt_to_phys(memory);
+	chunk[3] = 12ULL << 32;
+	chunk[4] = virt_to_phys(memory) + 12 * PAGE_SIZE;
+	chunk[5] = 12 | 4ULL << 32;
+	*desc = (struct kho_vmalloc) {
+		.first.phys = virt_to_phys(chunk),
+		.total_pages = 16,
+		.flags = FLAG_ALLOC | FLAG_EXTENTS,
+	};
+	return chunk;
+}
+
+static void restore_extents(struct kunit *test)
+{
+	struct vmalloc_test *vt = test->priv;
+	struct kho_vmalloc desc;
+	const u64 *area;
+
+	make_extents(test, &desc);
+	area = kho_restore_vmalloc(&desc);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	owned(test, (void *)area);
+	KUNIT_EXPECT_EQ(test, 0, kho_kunit_forged(vt->forgery));
+	for (u64 i = 0; i < 16; i++)
+		KUNIT_EXPECT_EQ(test, i, area[i * PAGE_SIZE / sizeof(*area)]);
+	KUNIT_EXPECT_EQ(test, 16, find_vm_area(area)->nr_pages);
+}
+
+static void restore_sparse(struct kunit *test)
+{
+	struct vmalloc_test *vt = test->priv;
+	struct kho_vmalloc desc;
+	u64 *chunk = make_extents(test, &desc);
+	const void *area;
+
+	/* Pages 3 to 14 and 100 to 103 of 200 */
+	chunk[3] |= 3;
+	chunk[5] = 100 | 4ULL << 32;
+	desc.total_pages = 200;
+	desc.flags = FLAG_EXTENTS | FLAG_SPARSE;
+
+	area = kho_restore_vmalloc(&desc);
+	KUNIT_ASSERT_NOT_NULL(test, area);
+	KUNIT_EXPECT_EQ(test, 0, kho_kunit_forged(vt->forgery));
+	for (unsigned long i = 0; i < 200; i++) {
+		struct page *page = vmalloc_to_page(area + i * PAGE_SIZE);
+		const bool has = (i >= 3 && i < 15) || (i >= 100 && i < 104);
+
+		KUNIT_ASSERT_EQ_MSG(test, has, !!page, "page %lu", i);
+		if (!has)
+			continue;
+		KUNIT_EXPECT_EQ(test, i < 100 ? i - 3 : i - 88,
+				*(u64 *)(area + i * PAGE_SIZE));
+		__free_page(page);
+	}
+	free_vm_area(find_vm_area(area));
+}
+
+static void restore_bad_extents(struct kunit *test)
+{
+	struct vmalloc_test *vt = test->priv;
+	struct kho_vmalloc desc;
+	u64 *chunk = make_extents(test, &desc);
+	const struct {
+		const char *what;
+		unsigned int word;
+		u64 value;
+	} bad[] = {
+		{ "no extents", 1, 0 },
+		{ "one too few", 1, 1 },
+		{ "one too many", 1, 3 },
+		{ "more than there is room for", 1, EXTENTS_PER_CHUNK + 1 },
+		{ "all ones", 1, ~0ULL },
+		{ "not aligned", 2, chunk[2] + 8 },
+		{ "beyond memory", 2, 1ULL << 50 },
+		{ "end of a range", 2, chunk[2] + 4 * PAGE_SIZE },
+		{ "part of a range", 3, 10ULL << 32 },
+		{ "nothing", 3, 0 },
+		{ "more than the area", 3, 17ULL << 32 },
+		{ "overflow", 3, 0xffffffffULL | 12ULL << 32 },
+		{ "gap", 3, 1 | 12ULL << 32 },
+		{ "overlap", 5, 11 | 4ULL << 32 },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		const u64 good = chunk[bad[i].word];
+		unsigned long before = kho_kunit_forged(vt->forgery);
+
+		chunk[bad[i].word] = bad[i].value;
+		KUNIT_EXPECT_NULL_MSG(test, kho_restore_vmalloc(&desc), "%s", bad[i].what);
+		KUNIT_EXPECT_EQ_MSG(test, before, kho_kunit_forged(vt->forgery), "%s",
+				    bad[i].what);
+		chunk[bad[i].word] = good;
+	}
+	owned(test, kho_restore_vmalloc(&desc));
+}
+
 static struct kunit_case vmalloc_cases[] = {
 	KUNIT_CASE(preserve_one_page),
 	KUNIT_CASE(preserve_exactly_one_chunk),
@@ -685,6 +943,12 @@ static struct kunit_case vmalloc_cases[] = {
 	KUNIT_CASE(restore_bad_descriptor),
 	KUNIT_CASE(restore_bad_chunks),
 	KUNIT_CASE(restore_duplicate_block),
+	KUNIT_CASE(preserve_extents),
+	KUNIT_CASE(preserve_huge_extents),
+	KUNIT_CASE(preserve_sparse),
+	KUNIT_CASE(restore_extents),
+	KUNIT_CASE(restore_sparse),
+	KUNIT_CASE(restore_bad_extents),
 	{}
 };
 

@@ -33,7 +33,7 @@ class Tool:
     def __init__(self, program, directory):
         self.program = program
         self.directory = directory
-        self.sysfs = directory / "sysfs"
+        self.sysfs = directory / "sys/kernel/kho"
         self.keys = set()
         # In KiB. AddressSanitizer, which some builds have, takes much of its own
         with open(program, "rb") as file:
@@ -568,11 +568,11 @@ def fleet(tool):
     yield "matrix: pairs", (status, {
         os.path.basename(p["from"]) + os.path.basename(p["to"]): p["verdict"][0]
         for p in printed["pairs"]}), (COMPATIBLE, {
-            "aa": "c", "ab": "c", "ac": "i", "ba": "i", "bb": "c", "bc": "c",
+            "aa": "c", "ab": "c", "ac": "i", "ba": "c", "bb": "c", "bc": "c",
             "ca": "i", "cb": "c", "cc": "c"})
     status, out, _ = tool.run("matrix", *paths.values())
     yield "matrix: table", out.splitlines()[-6:-2], [
-        "from\\to   1   2   3", "      1   +   +   -", "      2   -   +   +",
+        "from\\to   1   2   3", "      1   +   +   -", "      2   +   +   +",
         "      3   -   +   +"]
     status, _, err = tool.run("matrix", str(directory), "/nowhere")
     yield "matrix: a file that is missing", (status, "/nowhere: No such" in err), (
@@ -584,6 +584,9 @@ def fleet(tool):
     status, out, _ = tool.run("path", paths["a"], paths["b"], str(directory))
     yield "path: direct", (status, out), (COMPATIBLE, f"{paths['a']} -> {paths['b']}\n")
     status, printed = tool.json("path", paths["c"], paths["a"], str(directory))
+    yield "path: back, too", (status, printed["path"]), (
+        COMPATIBLE, [paths["c"], paths["b"], paths["a"]])
+    status, printed = tool.json("path", paths["c"], paths["a"])
     yield "path: none", (status, printed["path"]), (INCOMPATIBLE, [])
     newer = tool.write("newer", images.bzimage(images.note(version=2)))
     status, printed = tool.json("path", newer, paths["a"])
@@ -733,7 +736,23 @@ def from_running(tool):
     status, printed = tool.check(None, good)
     yield "the version that is written counts", (
         status, printed["components"][3]["next_status"]), (INCOMPATIBLE, "too-old")
+
+    (tool.sysfs / "components/memfd/min_write").write_text("1\n", encoding="ascii")
+    status, printed = tool.check(None, good)
+    yield "it can be another one for another image", (
+        status, printed["components"][3]["next_status"], printed["potential"]), (
+        COMPATIBLE, "ok", "compatible")
+    (tool.sysfs / "components/memfd/users").write_text("1\n", encoding="ascii")
+    status, printed = tool.check(None, good)
+    yield "but not while it is in use", (
+        status, printed["components"][3]["next_status"], printed["potential"]), (
+        INCOMPATIBLE, "too-old", "incompatible")
+    (tool.sysfs / "components/memfd/min_write").unlink()
     write.unlink()
+
+    (tool.sysfs / "next/memfd").unlink()
+    status, printed = tool.check(None, good)
+    yield "a component of a module", status, COMPATIBLE
 
     tool.write_sysfs({"radix": 2, "memblock": 1})
     _, printed = tool.check(None, running_image())
@@ -780,10 +799,10 @@ def loaded(tool):
             expected, in_use, potential)
     yield "status: components", printed["components"][3:5], [
         {"name": "memfd", "version": 2, "min_version": 2, "incoming": 2,
-         "status": "ok", "users": 2**40, "next_min_version": None,
-         "next_version": None},
+         "status": "ok", "users": 2**40, "unfinished": 0,
+         "next_min_version": None, "next_version": None},
         {"name": "radix", "version": 1, "min_version": 1, "incoming": 1,
-         "status": "ok", "users": 3, "next_min_version": 1,
+         "status": "ok", "users": 3, "unfinished": 0, "next_min_version": 1,
          "next_version": 4}]
 
     for name, path, text, reason in (
@@ -855,6 +874,59 @@ def command_line(tool):
     yield "verdict that cannot be written", run.returncode, ERROR
 
 
+def write_firmware(tool, entries, blocks):
+    """The memory map, (start, size, type), and memory blocks, number: state."""
+    def packed(some):
+        return b"".join(struct.pack("<QQI", *entry) for entry in some)
+    params = bytearray(4096)
+    first = packed(entries[:128])
+    params[0x1e8] = len(entries[:128])
+    params[0x2d0:0x2d0 + len(first)] = first
+    boot = tool.sysfs.parent / "boot_params"
+    memory = tool.sysfs.parents[1] / "devices/system/memory"
+    for number, (kind, data) in enumerate(((9, b"x"), (1, packed(entries[128:])))):
+        setup_data = boot / f"setup_data/{number}"
+        setup_data.mkdir(parents=True, exist_ok=True)
+        (setup_data / "type").write_text(f"0x{kind:x}\n", encoding="ascii")
+        (setup_data / "data").write_bytes(data)
+    (boot / "data").write_bytes(params)
+    for number, state in blocks.items():
+        block = memory / f"memory{number}"
+        block.mkdir(parents=True, exist_ok=True)
+        (block / "state").write_text(f"{state}\n", encoding="ascii")
+    (memory / "block_size_bytes").write_text("8000000\n", encoding="ascii")
+
+
+def firmware(tool):
+    """status: what is known of the host."""
+    keys = ("memory_map_entries", "memory_added_kib")
+    tool.sysfs = tool.directory / "firmware/kernel/kho"
+    tool.write_sysfs({})
+    _, printed = tool.json("status")
+    yield "status: no memory map", [printed[key] for key in keys], [None, None]
+
+    mib = 2**20
+    entries = [(0, 256 * mib, 1), (256 * mib, mib, 2)] + [
+        ((300 + i) * mib, mib // 2, 2) for i in range(198)]
+    write_firmware(tool, entries, {0: "online", 1: "online", 2: "online",
+                                   8: "online", 9: "offline"})
+    _, printed = tool.json("status")
+    yield "status: 200 entries, memory added", [printed[key] for key in keys], [
+        200, 2 * 128 * 1024]
+    _, out, _ = tool.run("status")
+    yield "status: 200 entries, in words", out, re.compile(
+        "memory map: 200 entries; a kernel built for one node has room for 131\n"
+        "memory added since boot: 262144 KiB")
+    write_firmware(tool, entries[:100], {})
+    _, out, _ = tool.run("status")
+    yield "status: 100 entries", "memory map: 100 entries\n" in out, True
+
+    (tool.sysfs / "components/luo/unfinished").write_text("2\n", encoding="ascii")
+    _, out, _ = tool.run("status")
+    yield "status: not finished", out, re.compile(
+        "luo: 2 of the previous kernel not finished, a kexec would lose them\n")
+
+
 def run_bare(tool, *arguments):
     """Without --sysfs, so that the last word is the one that is tried."""
     run = subprocess.run([tool.program, *arguments], capture_output=True,
@@ -918,7 +990,7 @@ def main():
         tool = Tool(os.path.abspath(sys.argv[1]), pathlib.Path(directory))
         for group in (shapes, contents, bad_notes, bad_files, pairs, strings,
                       packed, unified, from_running, loaded, assumed, fleet,
-                      names, limits, command_line, documented):
+                      names, limits, command_line, firmware, documented):
             for name, found, expected in group(tool):
                 number += 1
                 holds = matches(found, expected)

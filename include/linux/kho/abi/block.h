@@ -17,7 +17,7 @@
  * A block set is a list of blocks, each a preserved page of its own. A block
  * starts with a header and goes on with entries of one fixed size, packed
  * without gaps; neither the size nor the meaning of an entry is recorded, both
- * belong to whoever owns the set. The owner also stores the physical address
+ * belong to the owner of the set, which also stores the physical address
  * of the first block.
  *
  * A block without entries is legal wherever it stands: Linux 7.3 leaves one at

@@ -64,7 +64,7 @@
  * struct kho_image_entry - a component that the kernel in the image has
  * @name: as in the KHO FDT; the rest is NUL.
  * @min_version: the oldest version that it reads.
- * @version: the newest that it reads, and the one that it writes.
+ * @version: the newest that it reads.
  */
 struct kho_image_entry {
 	char name[16];

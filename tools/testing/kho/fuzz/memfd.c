@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* memfds: the state of the file, and the array of its folios. */
+/* memfds: the state of the file, and the array of its folios or its extents. */
 
 #include <linux/kho/abi/memfd.h>
+#include <linux/kho/compat.h>
 
 #include "fuzz.h"
+#include "kexec_handover_internal.h"
 
 static const struct {
 	unsigned int nr, order;
@@ -11,7 +13,17 @@ static const struct {
 	{ 0, 0 }, { 3, 0 }, { 20, 0 }, { 4, 2 },
 };
 
-static u64 states[ARRAY_SIZE(shapes)];
+/* In version 2 and in version 3 */
+static u64 states[2 * ARRAY_SIZE(shapes)];
+
+static void add_state_v3(u64 data)
+{
+	const struct memfd_luo_v3_ser *ser = phys_to_virt(data);
+
+	fuzz_add_page(data);
+	if (ser->nr_extents)
+		fuzz_add_page(ser->first.phys);
+}
 
 static void add_state(u64 data)
 {
@@ -27,32 +39,63 @@ static void add_state(u64 data)
 	fuzz_add_page(chunk->phys[0]);
 }
 
+static unsigned int version_of(unsigned int state)
+{
+	return state < ARRAY_SIZE(shapes) ? 2 : 3;
+}
+
+/* A page behind a hole, and one that was never written to */
+static void make_sparse(struct file *file)
+{
+	u64 end = PHYS_PFN(i_size_read(file_inode(file)));
+
+	sim_file_add(file, end + 7, 0);
+	sim_file_allocate(file, end + 3);
+}
+
 void fuzz_init(void)
 {
 	sim_boot(NULL);
-	for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++)
-		states[i] = sim_memfd_preserve(sim_file(shapes[i].nr, shapes[i].order));
+	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
+		unsigned int shape = i % ARRAY_SIZE(shapes);
+		struct file *file = sim_file(shapes[shape].nr, shapes[shape].order);
+
+		/* No kernel writes both at a time, but what is read is the same */
+		sim_memfd_version = version_of(i);
+		memfd_kho_component.write = sim_memfd_version;
+		if (sim_memfd_version == 3)
+			make_sparse(file);
+		states[i] = sim_memfd_preserve(file);
+	}
 
 	sim_reboot();
-	for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++)
-		add_state(states[i]);
+	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
+		if (version_of(i) == 3)
+			add_state_v3(states[i]);
+		else
+			add_state(states[i]);
+	}
 }
+
+#define FINISH		1
+#define VERSION_3	2
 
 /* Two files, each retrieved, or finished without that */
 void fuzz_one(void)
 {
 	struct file *file[2] = {};
-	bool finish[2];
+	u8 how[2];
 	u64 data[2];
 
 	for (int i = 0; i < 2; i++) {
 		data[i] = fuzz_take(8);
-		finish[i] = fuzz_take(1) & 1;
+		how[i] = fuzz_take(1);
 	}
 	fuzz_damage_pages();
 
 	for (int i = 0; i < 2; i++) {
-		if (finish[i])
+		sim_memfd_version = how[i] & VERSION_3 ? 3 : 2;
+		if (how[i] & FINISH)
 			sim_memfd_finish(data[i]);
 		else
 			sim_memfd_retrieve(data[i], &file[i]);
@@ -68,11 +111,13 @@ void fuzz_seeds(void)
 {
 	char name[16];
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(shapes); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(states); i++) {
+		u8 version = version_of(i) == 3 ? VERSION_3 : 0;
+
 		fuzz_put(states[i], 8);
-		fuzz_put(0, 1);
+		fuzz_put(version, 1);
 		fuzz_put(states[i / 2 * 2], 8);
-		fuzz_put(i & 1, 1);
+		fuzz_put(version | (i & 1 ? FINISH : 0), 1);
 		fuzz_put_pages();
 		snprintf(name, sizeof(name), "file%u", i);
 		fuzz_end_seed(name);

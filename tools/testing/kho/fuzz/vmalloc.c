@@ -2,23 +2,36 @@
 /* vmalloc areas: the descriptor and the list of chunks. */
 
 #include <linux/kho/abi/vmalloc.h>
+#include <linux/kho/compat.h>
 
 #include "fuzz.h"
 
 static const struct {
 	unsigned int nr_pages, order;
+	bool sparse;
 } shapes[] = {
 	{ 3, 0 }, { 511, 0 }, { 520, 0 }, { 8, 2 }, { 512, 9 },
+	{ 3, 0 }, { 520, 0 }, { 64, 4 }, { 900, 0, true }, { 20, 0, true },
 };
+
+/* What is written in version 1; all of the handover is said to be of version 2 */
+#define NR_OLD	5
 
 static struct kho_vmalloc areas[ARRAY_SIZE(shapes)];
 
+static bool has_memory(unsigned int i)
+{
+	return i % 3;
+}
+
 static void write_area(unsigned int i)
 {
-	void *area = sim_vmalloc(shapes[i].nr_pages, shapes[i].order,
-				 VM_ALLOC | (shapes[i].order ? VM_ALLOW_HUGE_VMAP : 0));
+	void *area = shapes[i].sparse ? sim_sparse(shapes[i].nr_pages, has_memory) :
+		sim_vmalloc(shapes[i].nr_pages, shapes[i].order,
+			    VM_ALLOC | (shapes[i].order ? VM_ALLOW_HUGE_VMAP : 0));
 	struct kho_vmalloc_chunk *chunk;
 
+	kho_vmalloc_component.write = i < NR_OLD ? 1 : 2;
 	if (kho_preserve_vmalloc(area, &areas[i]))
 		abort();
 
@@ -58,7 +71,11 @@ void fuzz_one(void)
 							      NULL) :
 				    kho_restore_vmalloc(&kv[i]);
 	for (int i = 0; i < 2; i++) {
-		if (!IS_ERR_OR_NULL(area[i]))
+		if (IS_ERR_OR_NULL(area[i]))
+			continue;
+		if (kv[i].flags & KHO_VMALLOC_SPARSE)
+			sim_free_sparse(area[i]);
+		else
 			vfree(area[i]);
 	}
 	fuzz_check_machine();

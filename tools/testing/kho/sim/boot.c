@@ -34,6 +34,7 @@ void sim_boot_map(const struct sim_handover *from)
 	if (sim_memory_limit != PHYS_ADDR_MAX)
 		memblock_remove(sim_memory_limit, PHYS_ADDR_MAX);
 	max_low_pfn = PHYS_PFN(SIM_END);
+	max_pfn = max_low_pfn;
 	memblock_reserve_kern(__pa_symbol(_text), SIM_IMAGE_SIZE);
 	kho_memory_known();
 
@@ -49,11 +50,18 @@ void sim_boot_early(const struct sim_handover *from)
 	kho_memory_init_early();
 }
 
-/* From memblock to the page allocator */
-void sim_boot_release(void)
+/* From memblock to the page allocator, as far as there are struct pages */
+void sim_boot_free(void)
 {
 	memblock_free_all();
 	sim_allocator_up = true;
+}
+
+/* All of it */
+void sim_boot_release(void)
+{
+	sim_boot_free();
+	sim_deferred_init();
 	sim_kho_takeover_done();
 }
 
@@ -228,7 +236,7 @@ int sim_load(void)
 		.cmdline_buf = sim_next_cmdline,
 	};
 	kernel_file(image);
-	err = kexec_add_buffer(&kernel) ?: kho_fill_kimage(image);
+	err = kexec_add_buffer(&kernel) ?: kho_check_load(image) ?: kho_fill_kimage(image);
 	if (err)
 		return err;
 	if (!image->kho.scratch)

@@ -7,7 +7,7 @@
 
 #include "internal.h"
 
-#define MAX_FOLIOS	64
+#define MAX_FOLIOS	512
 #define MAX_FDS		64
 #define SIM_ALL_SEALS	0x3f
 
@@ -19,10 +19,10 @@ struct sim_folio {
 struct sim_file {
 	struct inode inode;
 	struct file file;
-	struct sim_folio folios[MAX_FOLIOS];
+	struct dentry dentry;
+	struct sim_folio folios[MAX_FOLIOS];	/* in the order of their indices */
 	unsigned int nr;
 	unsigned int seals;
-	long accounted;		/* of @committed, in pages */
 };
 
 static long committed, commit_limit = LONG_MAX;
@@ -55,6 +55,9 @@ struct file *memfd_alloc_file(const char *name, unsigned int flags)
 		return ERR_PTR(-ENOMEM);
 
 	f->file.f_inode = &f->inode;
+	f->file.f_mapping = &f->inode;
+	f->file.f_path.dentry = &f->dentry;
+	strscpy(f->dentry.name, name);
 	f->inode.i_mapping = &f->inode;
 	f->inode.host = &f->inode;
 	f->inode.i_sb = &simfs_sb;
@@ -110,6 +113,91 @@ struct file *get_file(struct file *file)
 	return file;
 }
 
+struct user_namespace init_user_ns;
+
+int shmem_inode_acct_blocks(struct inode *inode, long nr)
+{
+	if (nr > commit_limit - committed)
+		return -ENOSPC;
+
+	committed += nr;
+	inode->blocks += nr;
+	return 0;
+}
+
+void shmem_recalc_inode(struct inode *inode, long alloced, long swapped)
+{
+	long freed;
+
+	inode->alloced += alloced;
+	inode->swapped += swapped;
+	freed = inode->alloced - inode->swapped - (long)inode->nrpages;
+	if (freed > 0) {
+		inode->alloced -= freed;
+		inode->blocks -= freed;
+		committed -= freed;
+	}
+}
+
+/* For pages that have just been added to a file, whatever the limit is */
+static void account(struct inode *inode, long nr)
+{
+	committed += nr;
+	inode->blocks += nr;
+	shmem_recalc_inode(inode, nr, 0);
+}
+
+void folio_lock(struct folio *folio)
+{
+	if (folio->page.locked)
+		sim_bug("folio locked twice", folio_pfn(folio));
+	folio->page.locked = true;
+}
+
+void folio_unlock(struct folio *folio)
+{
+	if (!folio->page.locked)
+		sim_bug("folio unlocked that is not locked", folio_pfn(folio));
+	folio->page.locked = false;
+}
+
+int try_grab_folio(struct folio *folio, int refs, unsigned int flags)
+{
+	folio->page.pins += refs;
+	return 0;
+}
+
+void unpin_folio(struct folio *folio)
+{
+	if (!folio->page.pins)
+		sim_bug("folio unpinned that is not pinned", folio_pfn(folio));
+	folio->page.pins--;
+}
+
+void unpin_folios(struct folio **folios, unsigned long nr)
+{
+	while (nr--)
+		unpin_folio(*folios++);
+}
+
+static unsigned long slot_pages(const struct sim_folio *slot)
+{
+	return xa_is_value(slot->folio) ? 1 : folio_nr_pages(slot->folio);
+}
+
+/* What was in a slot is not in the file any more */
+static void release_slot(struct sim_file *f, struct sim_folio *slot)
+{
+	if (xa_is_value(slot->folio)) {
+		f->inode.swapped--;
+		return;
+	}
+
+	f->inode.nrpages -= folio_nr_pages(slot->folio);
+	slot->folio->mapping = NULL;
+	folio_put(slot->folio);
+}
+
 /* With the last reference goes what is in the file */
 void fput(struct file *file)
 {
@@ -123,34 +211,67 @@ void fput(struct file *file)
 	if (file->f_op)
 		file->f_op->release(file_inode(file), file);
 	for (unsigned int i = 0; i < f->nr; i++)
-		folio_put(f->folios[i].folio);
-	committed -= f->accounted;
+		release_slot(f, &f->folios[i]);
+	shmem_recalc_inode(&f->inode, 0, 0);
+	if (f->inode.blocks || f->inode.alloced)
+		sim_bug("file is gone, pages are still accounted", f->inode.blocks);
 	kfree(f);
+}
+
+static int add_slot(struct sim_file *f, void *entry, u64 index)
+{
+	struct sim_folio slot = { entry, index };
+	unsigned int i;
+
+	for (i = f->nr; i && f->folios[i - 1].index >= index; i--)
+		;
+	if ((i && index < f->folios[i - 1].index + slot_pages(&f->folios[i - 1])) ||
+	    (i < f->nr && f->folios[i].index < index + slot_pages(&slot)))
+		return -EEXIST;
+	if (f->nr == MAX_FOLIOS)
+		return -ENOMEM;
+
+	memmove(&f->folios[i + 1], &f->folios[i], (f->nr - i) * sizeof(slot));
+	f->folios[i] = slot;
+	f->nr++;
+	return 0;
 }
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp)
 {
-	struct sim_file *f = of_inode(mapping);
+	int err;
 
 	if (!IS_ALIGNED(index, folio_nr_pages(folio)))
 		sim_bug("folio in the page cache is not aligned", index);
-	for (unsigned int i = 0; i < f->nr; i++) {
-		u64 first = f->folios[i].index;
-
-		if (index < first + folio_nr_pages(f->folios[i].folio) &&
-		    first < index + folio_nr_pages(folio))
-			return -EEXIST;
-	}
-	if (f->nr == MAX_FOLIOS)
-		return -ENOMEM;
+	if (!folio->page.locked)
+		sim_bug("folio added to the page cache that is not locked", index);
+	err = add_slot(of_inode(mapping), folio, index);
+	if (err)
+		return err;
 
 	folio->page.count++;
 	folio->index = index;
 	folio->mapping = mapping;
 	mapping->nrpages += folio_nr_pages(folio);
-	f->folios[f->nr++] = (struct sim_folio){ folio, index };
 	return 0;
+}
+
+int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp)
+{
+	return add_slot(of_inode(container_of(xa, struct inode, i_pages)), entry, index);
+}
+
+void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark)
+{
+	struct sim_file *f = of_inode(container_of(xa, struct inode, i_pages));
+
+	for (unsigned int i = 0; i < f->nr; i++) {
+		if (f->folios[i].index + slot_pages(&f->folios[i]) > *index)
+			return f->folios[i].folio;
+	}
+
+	return NULL;
 }
 
 /* What files retrieved from now on may have in all */
@@ -163,24 +284,6 @@ void sim_commit_at_most(long nr_pages)
 long sim_committed(void)
 {
 	return committed;
-}
-
-int shmem_inode_acct_blocks(struct inode *inode, long nr)
-{
-	if (nr > commit_limit - committed)
-		return -ENOSPC;
-
-	committed += nr;
-	return 0;
-}
-
-void shmem_recalc_inode(struct inode *inode, long nr, long swapped)
-{
-	struct sim_file *f = of_inode(inode);
-	long freed = max(0L, f->accounted + nr - (long)inode->nrpages);
-
-	f->accounted += nr - freed;
-	committed -= freed;
 }
 
 static struct folio *replaced;
@@ -204,31 +307,160 @@ phys_addr_t sim_replaced(void)
 	return page_to_phys(&replaced->page);
 }
 
+static void swap_folio(struct sim_folio *slot, struct folio *by)
+{
+	struct folio *was = slot->folio;
+
+	memcpy(folio_address(by), folio_address(was), folio_size(was));
+	by->index = was->index;
+	by->mapping = was->mapping;
+	by->page.uptodate = was->page.uptodate;
+	by->page.dirty = was->page.dirty;
+	was->mapping = NULL;
+	slot->folio = by;
+}
+
 static void replace_folio(struct sim_file *f)
 {
 	struct sim_folio *slot = &f->folios[replace_index];
-	struct folio *folio = folio_alloc(GFP_KERNEL, folio_order(slot->folio));
 
 	replace_pinned = false;
 	replaced = slot->folio;
-	replaced->mapping = NULL;
-	memcpy(folio_address(folio), folio_address(replaced), PAGE_SIZE);
-	folio->index = replaced->index;
-	folio->mapping = &f->inode;
-	slot->folio = folio;
+	swap_folio(slot, folio_alloc(GFP_KERNEL, folio_order(slot->folio)));
 }
 
-/* As far as KHO asks: the folios that are there, and they are all */
+static struct folio *add_zeroes(struct sim_file *f, u64 index, bool uptodate)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL | __GFP_ZERO, 0);
+	int err;
+
+	if (!folio)
+		return NULL;
+
+	folio_lock(folio);
+	err = shmem_add_to_page_cache(folio, &f->inode, index, NULL, 0);
+	folio_unlock(folio);
+	folio_put(folio);
+	if (err)
+		sim_bug("page cannot be added to a file", index);
+	folio->page.uptodate = uptodate;
+	account(&f->inode, 1);
+	return folio;
+}
+
+/* What the swap device has of a page is its number */
+static void read_from_swap(struct sim_file *f, struct sim_folio *slot)
+{
+	u64 index = slot->index, value = radix_to_swp_entry(slot->folio).val >> 1;
+
+	f->inode.swapped--;
+	f->inode.alloced--;
+	f->inode.blocks--;
+	committed--;
+	f->nr--;
+	memmove(slot, slot + 1, (char *)&f->folios[f->nr] - (char *)slot);
+	*(unsigned int *)folio_address(add_zeroes(f, index, true)) = value;
+}
+
+static struct sim_folio *find_slot(struct sim_file *f, u64 index)
+{
+	for (unsigned int i = 0; i < f->nr; i++) {
+		if (index - f->folios[i].index < slot_pages(&f->folios[i]))
+			return &f->folios[i];
+	}
+
+	return NULL;
+}
+
+/* Holes are filled, what is in swap is read, and what is movable is moved */
 long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 		      struct folio **folios, unsigned int max, u64 *offset)
 {
 	struct sim_file *f = of_file(file);
+	u64 index = PHYS_PFN(start);
+	unsigned int nr;
 
-	for (unsigned int i = 0; i < f->nr; i++)
-		folios[i] = f->folios[i].folio;
+	if (start > end || end >= i_size_read(&f->inode))
+		return -EINVAL;
+
+	for (nr = 0; nr < max && index <= PHYS_PFN(end); nr++) {
+		struct sim_folio *slot = find_slot(f, index);
+		struct folio *was;
+
+		if (slot && xa_is_value(slot->folio))
+			read_from_swap(f, slot);
+		else if (!slot && !add_zeroes(f, index, true))
+			return -ENOMEM;
+		slot = find_slot(f, index);
+		was = slot->folio;
+		if (was->page.movable) {
+			if (was->page.count > 1)
+				sim_bug("folio cannot be moved, it has references", index);
+			swap_folio(slot, folio_alloc(GFP_KERNEL, folio_order(was)));
+			folio_put(was);
+		}
+		folios[nr] = slot->folio;
+		slot->folio->page.pins++;
+		index = folio_next_index(slot->folio);
+	}
 	if (replace_pinned)
 		replace_folio(f);
-	return f->nr;
+	return nr;
+}
+
+/* A reference to each folio, and what has been found of those that are none */
+unsigned int find_get_entries(struct inode *mapping, pgoff_t *start, pgoff_t end,
+			      struct folio_batch *batch, pgoff_t *indices)
+{
+	struct sim_file *f = of_inode(mapping);
+	pgoff_t from = *start;
+
+	for (unsigned int i = 0; i < f->nr && batch->nr < FOLIO_BATCH_SIZE; i++) {
+		const struct sim_folio *slot = &f->folios[i];
+
+		if (slot->index + slot_pages(slot) <= from || slot->index > end)
+			continue;
+		indices[batch->nr] = max(slot->index, from);
+		batch->folios[batch->nr++] = slot->folio;
+		if (!xa_is_value(slot->folio))
+			slot->folio->page.count++;
+		*start = slot->index + slot_pages(slot);
+	}
+	if (replace_pinned && batch->nr)
+		replace_folio(f);
+
+	return batch->nr;
+}
+
+/* Each page a folio of its own; as often as there are pages, somebody has them */
+int split_folio(struct folio *folio)
+{
+	struct sim_file *f = of_inode(folio->mapping);
+	struct sim_folio *slot = find_slot(f, folio->index);
+	unsigned int nr = folio_nr_pages(folio);
+	struct page *page = &folio->page;
+	u64 index = folio->index;
+	bool uptodate = page->uptodate;
+
+	if (page->pins)
+		return -EBUSY;
+	if (f->nr + nr - 1 > MAX_FOLIOS)
+		return -ENOMEM;
+
+	memmove(slot + nr, slot + 1, (char *)&f->folios[f->nr] - (char *)(slot + 1));
+	f->nr += nr - 1;
+	for (unsigned int i = 0; i < nr; i++) {
+		page[i].order = 0;
+		page[i].back = 0;
+		page[i].uptodate = uptodate;
+		page[i].dirty = true;
+		page[i].__index = index + i;
+		page[i].__mapping = &f->inode;
+		if (i)
+			page[i].count = 1;
+		slot[i] = (struct sim_folio){ (struct folio *)&page[i], index + i };
+	}
+	return 0;
 }
 
 /* In the order of their indices, as all files here are made */
@@ -241,7 +473,7 @@ unsigned int filemap_get_folios(struct inode *mapping, pgoff_t *start, pgoff_t e
 	for (unsigned int i = 0; i < f->nr; i++) {
 		const struct sim_folio *sf = &f->folios[i];
 
-		if (sf->index < *start || sf->index > end)
+		if (sf->index < *start || sf->index > end || xa_is_value(sf->folio))
 			continue;
 		if (batch->nr == ARRAY_SIZE(batch->folios))
 			break;
@@ -252,36 +484,70 @@ unsigned int filemap_get_folios(struct inode *mapping, pgoff_t *start, pgoff_t e
 	return batch->nr;
 }
 
+/* A folio at @index of a file, with the index of each page in it */
+void sim_file_add(struct file *file, u64 index, unsigned int order)
+{
+	struct folio *folio = folio_alloc(GFP_KERNEL, order);
+	struct inode *inode = file_inode(file);
+	int err;
+
+	for (unsigned int i = 0; i < 1U << order; i++)
+		*(unsigned int *)(folio_address(folio) + i * PAGE_SIZE) = index + i;
+	folio_lock(folio);
+	err = shmem_add_to_page_cache(folio, inode, index, NULL, 0);
+	folio_mark_uptodate(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+	if (err)
+		sim_bug("folio cannot be added to a file", index);
+	account(inode, 1 << order);
+	i_size_write(inode, max_t(loff_t, i_size_read(inode),
+				  PFN_PHYS(index + (1 << order))));
+}
+
+/* As fallocate() leaves it */
+void sim_file_allocate(struct file *file, u64 index)
+{
+	add_zeroes(of_file(file), index, false);
+}
+
+/* A page that is written out; its value when it is read again is @value */
+void sim_file_swap_out(struct file *file, u64 index, unsigned int value)
+{
+	struct sim_file *f = of_file(file);
+	struct sim_folio *slot = find_slot(f, index);
+
+	f->inode.swapped++;
+	f->inode.nrpages--;
+	folio_put(slot->folio);
+	slot->folio = swp_to_radix_entry(((swp_entry_t){ (u64)value << 1 }));
+}
+
 /* A file with @nr folios of 2^@order pages, each with its index in it */
 struct file *sim_file(unsigned int nr, unsigned int order)
 {
-	struct file *file = memfd_alloc_file("", MFD_ALLOW_SEALING);
-	struct inode *inode = file_inode(file);
+	struct file *file = memfd_alloc_file("memfd:sim", MFD_ALLOW_SEALING);
 
-	for (unsigned int i = 0; i < nr; i++) {
-		struct folio *folio = folio_alloc(GFP_KERNEL, order);
-
-		*(unsigned int *)folio_address(folio) = i << order;
-		if (shmem_add_to_page_cache(folio, inode, i << order, NULL, 0))
-			sim_bug("too many folios", nr);
-		folio_put(folio);
-	}
-	i_size_write(inode, (u64)nr << (order + PAGE_SHIFT));
+	for (unsigned int i = 0; i < nr; i++)
+		sim_file_add(file, (u64)i << order, order);
 	return file;
+}
+
+/* The folio at an index, or a value; %NULL if there is none */
+struct folio *sim_file_entry(struct file *file, u64 index)
+{
+	struct sim_folio *slot = find_slot(of_file(file), index);
+
+	return slot ? slot->folio : NULL;
 }
 
 /* What is at an index, %NULL if nothing is */
 void *sim_file_page(struct file *file, u64 index)
 {
-	struct sim_file *f = of_file(file);
+	struct folio *folio = sim_file_entry(file, index);
 
-	for (unsigned int i = 0; i < f->nr; i++) {
-		if (index - f->folios[i].index < folio_nr_pages(f->folios[i].folio))
-			return folio_address(f->folios[i].folio) +
-			       PFN_PHYS(index - f->folios[i].index);
-	}
-
-	return NULL;
+	return folio && !xa_is_value(folio) ?
+	       folio_address(folio) + PFN_PHYS(index - folio->index) : NULL;
 }
 
 /* Descriptors; one that is being made has no file yet */

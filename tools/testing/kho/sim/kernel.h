@@ -48,6 +48,7 @@
 #include <linux/typecheck.h>
 #include <linux/unaligned.h>
 #include <linux/kho/image.h>
+#include <uapi/linux/memfd.h>
 #include <libfdt.h>
 
 /* Words of the compiler */
@@ -73,6 +74,14 @@
 #define fs_initcall(fn)		int sim_##fn(void) { return fn(); }
 #define core_initcall(fn)	fs_initcall(fn)
 #define late_initcall(fn)	fs_initcall(fn)
+#undef module_init
+#undef module_exit
+#define module_init(fn)		fs_initcall(fn)
+#define module_exit(fn)		void sim_##fn(void) { fn(); }
+#define module_param_string(name, string, len, perm)
+#define MODULE_PARM_DESC(name, text)
+#define MODULE_DESCRIPTION(text)
+#define MODULE_LICENSE(text)
 #define early_param(name, fn)	int sim_##fn(char *arg) { return fn(arg); }
 #define __setup(name, fn)	early_param(name, fn)
 
@@ -83,10 +92,12 @@
 
 #define KUNIT_STATIC_STUB_REDIRECT(...) do { } while (0)
 #define const_ilog2(n)		(63 - __builtin_clzll(n))
+#define __ffs64(n)		((unsigned int)__builtin_ctzll(n))
 #define lower_32_bits(n)	((u32)(n))
 #define mult_frac(x, n, d)	((x) / (d) * (n) + (x) % (d) * (n) / (d))
 #define DIV_ROUND_UP_ULL(x, d)	DIV_ROUND_UP((unsigned long long)(x), d)
 #define U64_MAX			UINT64_MAX
+#define U32_MAX		((u32)~0U)
 #define flex_array_size(p, member, nr)	((nr) * sizeof(*(p)->member))
 
 unsigned long bitmap_weight_from(const unsigned long *bitmap, unsigned int start,
@@ -174,6 +185,8 @@ ssize_t sim_strscpy(char *to, const char *from, size_t size);
 #define __strscpy(a, b, c, name, ...)	name
 #define strscpy(to, ...)						\
 	__strscpy(to, ##__VA_ARGS__, __strscpy_3, __strscpy_2)(to, ##__VA_ARGS__)
+#define strscpy_pad(to, from, size)					\
+	(memset(to, 0, size), sim_strscpy(to, from, size))
 unsigned long long memparse(const char *from, char **end);
 int kstrtobool(const char *from, bool *val);
 int sim_match_string(const char *const *words, size_t nr, const char *word);
@@ -209,6 +222,7 @@ typedef unsigned long cycles_t;
 #define atomic_long_read(v)	((v)->counter)
 #define atomic_long_xchg(v, n)	__atomic_exchange_n(&(v)->counter, n, __ATOMIC_RELAXED)
 #define atomic_long_set(v, n)	((v)->counter = (n))
+#define atomic_long_add(n, v)	((v)->counter += (n))
 #define atomic_long_sub(n, v)	((v)->counter -= (n))
 #define atomic_long_inc_return(v)	(++(v)->counter)
 #define atomic_long_dec_return(v)	(--(v)->counter)
@@ -323,6 +337,7 @@ typedef struct mutex spinlock_t;
 
 DEFINE_GUARD(mutex, struct mutex *, mutex_lock(_T), mutex_unlock(_T))
 DEFINE_GUARD(spinlock, spinlock_t *, spin_lock(_T), spin_unlock(_T))
+DEFINE_LOCK_GUARD_0(rcu, barrier(), barrier())
 DEFINE_GUARD(rwsem_read, struct rw_semaphore *, down_read(_T), up_read(_T))
 DEFINE_GUARD(rwsem_write, struct rw_semaphore *, down_write(_T), up_write(_T))
 
@@ -358,6 +373,7 @@ static inline unsigned long find_last_bit(const unsigned long *bitmap,
 #define pageblock_nr_pages	(1UL << pageblock_order)
 #define pageblock_align(pfn)	ALIGN(pfn, pageblock_nr_pages)
 #define pageblock_start_pfn(pfn) ALIGN_DOWN(pfn, pageblock_nr_pages)
+#define pageblock_end_pfn(pfn)	ALIGN((pfn) + 1, pageblock_nr_pages)
 #define CMA_MIN_ALIGNMENT_BYTES	(PAGE_SIZE * pageblock_nr_pages)
 
 void *phys_to_virt(phys_addr_t phys);
@@ -404,11 +420,16 @@ struct page {
 	u8 order;		/* of a compound page, in the head */
 	bool reserved;
 	bool poisoned;
-	bool device;		/* memory of a device */
 	unsigned int back;	/* in a tail, how far it is from the head */
+	/* Of a folio in a file */
+	bool locked, uptodate, dirty;
+	bool movable;		/* has to move before it can be pinned */
 	u64 __index;
 	struct inode *__mapping;
-} __attribute__((aligned(32)));
+	unsigned int pins;
+	bool device;		/* memory of a device */
+	bool initialized;	/* or else private is anything */
+} __attribute__((aligned(64)));
 
 struct folio {
 	union {
@@ -420,6 +441,8 @@ struct folio {
 		};
 	};
 };
+
+static_assert(offsetof(struct folio, mapping) == offsetof(struct page, __mapping));
 
 enum migratetype {
 	MIGRATE_MOVABLE,
@@ -444,6 +467,10 @@ struct page *pfn_to_online_page(unsigned long pfn);
 #define folio_order(folio)	((unsigned int)(folio)->page.order)
 #define folio_nr_pages(folio)	(1UL << folio_order(folio))
 #define folio_address(folio)	page_address(&(folio)->page)
+#define page_rmappable_folio(page) ((struct folio *)(page))
+#define folio_test_large(folio)	(folio_order(folio) > 0)
+/* Of the nodes, which is what can be told of them here */
+#define page_zone(page)		early_pfn_to_nid(page_to_pfn(page))
 #define PageReserved(page)	((page)->reserved)
 #define __SetPageReserved(page)	((page)->reserved = true)
 #define PageHWPoison(page)	((page)->poisoned)
@@ -451,6 +478,7 @@ struct page *pfn_to_online_page(unsigned long pfn);
 extern atomic_long_t num_poisoned_pages;
 #define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
+#define page_to_nid(page)	early_pfn_to_nid(page_to_pfn(page))
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
@@ -473,6 +501,11 @@ struct mem_section *__pfn_to_section(unsigned long pfn);
 void set_page_count(struct page *page, int count);
 void prep_compound_page(struct page *page, unsigned int order);
 void put_page(struct page *page);
+#define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
+#undef set_bit
+#define set_bit			__set_bit
+#define get_online_mems()	do { } while (0)
+#define put_online_mems()	do { } while (0)
 #define folio_put(folio)	put_page(&(folio)->page)
 #define clear_page_tag_ref(page) ((void)(page))
 
@@ -480,6 +513,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order);
 struct folio *folio_alloc(gfp_t gfp, unsigned int order);
 unsigned long get_zeroed_page(gfp_t gfp);
 #define __free_pages(page, order) ((void)(order), put_page(page))
+#define __free_page(page)	put_page(page)
 void free_page(unsigned long virt);
 #define alloc_page(gfp)		alloc_pages(gfp, 0)
 
@@ -492,7 +526,15 @@ void free_reserved_page(struct page *page);
 void init_cma_reserved_pageblock(struct page *page);
 unsigned long free_reserved_area(void *start, void *end, int poison,
 				 const char *what);
-#define deferred_pages_enabled() false
+unsigned long deferred_init_start(int nid);
+void deferred_init_up_to(int nid, unsigned long end);
+void init_deferred_heads(unsigned long pfn, unsigned long end, unsigned int order,
+			 int nid, unsigned long private);
+void init_deferred_mask(unsigned long pfn, unsigned long mask, int nid,
+			unsigned long private);
+void init_deferred_tails(struct page *head, unsigned int order);
+extern bool sim_pages_missing;
+#define deferred_pages_enabled() sim_pages_missing
 
 /* What memory is used for: nothing but what the simulated kernels do */
 
@@ -510,6 +552,7 @@ unsigned long free_reserved_area(void *start, void *end, int poison,
 #define zone_idx(zone)			((void)(zone), 0)
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
+unsigned long totalram_pages(void);
 struct zone;
 void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
@@ -549,6 +592,13 @@ void kfree(const void *obj);
 #define kmalloc(size, gfp)	sim_kmalloc(size)
 #define kzalloc_node(size, gfp, nid) sim_kmalloc(size)
 
+static inline void *kmemdup(const void *from, size_t size, gfp_t gfp)
+{
+	void *copy = sim_kmalloc(size);
+
+	return copy ? memcpy(copy, from, size) : NULL;
+}
+
 DEFINE_FREE(kvfree, void *, kvfree(_T))
 DEFINE_FREE(kfree, void *, kfree(_T))
 
@@ -564,6 +614,7 @@ static inline char *kstrdup(const char *from, gfp_t gfp)
 #define VM_ALLOC		0x02UL
 #define VM_UNINITIALIZED	0x20UL
 #define VM_ALLOW_HUGE_VMAP	0x400UL
+#define VM_SPARSE		0x1000UL
 #define VMALLOC_START		0UL
 #define VMALLOC_END		~0UL
 #define PAGE_KERNEL		0
@@ -580,6 +631,7 @@ struct vm_struct {
 	unsigned long size, flags;
 	unsigned int nr_pages, page_order;
 	struct page **pages;
+	struct page **mapped;	/* of a sparse area, NULL where nothing is */
 	struct list_head list;
 };
 
@@ -590,11 +642,19 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 				     int node, gfp_t gfp, const void *caller);
 int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 		     struct page **pages, unsigned int shift);
+struct vm_struct *get_vm_area_caller(unsigned long size, unsigned long flags,
+				     const void *caller);
+int vm_area_map_pages(struct vm_struct *area, unsigned long start, unsigned long end,
+		      struct page **pages);
+struct page *vmalloc_to_page(const void *addr);
 void free_vm_area(struct vm_struct *area);
 #define __vcalloc(n, size, gfp)	__vmalloc_node(array_size(n, size), 1, gfp, 0, NULL)
 void *__vmalloc_node(size_t size, unsigned long align, gfp_t gfp, int node,
 		     const void *caller);
+#define vcalloc(n, size)	__vcalloc(n, size, GFP_KERNEL)
+#define vmalloc_array(n, size)	vcalloc(n, size)
 void vfree(const void *addr);
+#define get_vm_area_size(area)		((area)->size)
 #define get_vm_area_page_order(area)	((area)->page_order)
 #define clear_vm_uninitialized_flag(area) ((area)->flags &= ~VM_UNINITIALIZED)
 
@@ -610,16 +670,58 @@ struct super_block {
 	struct file_system_type *s_type;
 };
 
+typedef struct {
+	u32 val;
+} kuid_t, kgid_t;
+
+extern struct user_namespace {
+	int nothing;
+} init_user_ns;
+
+#define make_kuid(ns, id)	((void)(ns), (kuid_t){ id })
+#define make_kgid(ns, id)	((void)(ns), (kgid_t){ id })
+#define from_kuid(ns, id)	((void)(ns), (id).val)
+#define from_kgid(ns, id)	((void)(ns), (id).val)
+#define uid_valid(id)		((id).val != (u32)-1)
+#define gid_valid(id)		((id).val != (u32)-1)
+
+/* Only what is in a file leads there */
+struct sim_xarray {
+	int nothing;
+};
+
 struct inode {
 	loff_t i_size;
 	unsigned long nrpages;
 	unsigned int i_nlink, i_mode;
+	kuid_t i_uid;
+	kgid_t i_gid;
 	struct inode *i_mapping, *host;
 	struct super_block *i_sb;
+	struct sim_xarray i_pages;
+	unsigned long blocks;		/* accounted, in pages */
+	long alloced, swapped;
 };
 
+struct dentry {
+	char name[256];
+};
+
+struct name_snapshot {
+	struct {
+		const char *name;
+	} name;
+};
+
+#define take_dentry_name_snapshot(snapshot, dentry)	\
+	((snapshot)->name.name = (dentry)->name)
+#define release_dentry_name_snapshot(snapshot)	do { } while (0)
+
 struct file {
-	struct inode *f_inode;
+	struct inode *f_inode, *f_mapping;
+	struct {
+		struct dentry *dentry;
+	} f_path;
 	loff_t f_pos;
 	const struct file_operations *f_op;
 	void *private_data;
@@ -648,14 +750,13 @@ struct module;
 #define inode_lock(inode)	((void)(inode))
 #define inode_unlock(inode)	((void)(inode))
 #define MAX_LFS_FILESIZE	((loff_t)INT64_MAX)
+#define S_IALLUGO		07777
 #define F_SEAL_SEAL		0x01
 #define F_SEAL_SHRINK		0x02
 #define F_SEAL_GROW		0x04
 #define F_SEAL_WRITE		0x08
 #define F_SEAL_FUTURE_WRITE	0x10
 #define F_SEAL_EXEC		0x20
-#define MFD_ALLOW_SEALING	0x2
-#define MFD_NOEXEC_SEAL		0x8
 #define THIS_MODULE		NULL
 #define KBUILD_MODNAME		"kho"
 #define try_module_get(module)	((void)(module), true)
@@ -681,9 +782,11 @@ int memfd_get_seals(struct file *file);
 long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 		      struct folio **folios, unsigned int max, u64 *offset);
 
+#define FOLIO_BATCH_SIZE			31
+
 struct folio_batch {
 	unsigned int nr;
-	struct folio *folios[31];
+	struct folio *folios[FOLIO_BATCH_SIZE];
 };
 
 #define folio_batch_init(batch)		((batch)->nr = 0)
@@ -692,7 +795,32 @@ struct folio_batch {
 unsigned int filemap_get_folios(struct inode *mapping, pgoff_t *start, pgoff_t end,
 				struct folio_batch *batch);
 bool folio_contain_hwpoisoned_page(struct folio *folio);
-#define folio_is_longterm_pinnable(folio) ((void)(folio), true)
+#define folio_is_longterm_pinnable(folio) (!(folio)->page.movable)
+unsigned int find_get_entries(struct inode *mapping, pgoff_t *start, pgoff_t end,
+			      struct folio_batch *batch, pgoff_t *indices);
+
+#define FOLL_PIN			1
+int try_grab_folio(struct folio *folio, int refs, unsigned int flags);
+void unpin_folio(struct folio *folio);
+void unpin_folios(struct folio **folios, unsigned long nr);
+int split_folio(struct folio *folio);
+#define MAX_PAGECACHE_ORDER		9
+#define THP_ORDERS_ALL_FILE_DEFAULT	((BIT(MAX_PAGECACHE_ORDER + 1) - 1) & ~BIT(0))
+
+/* Entries that are no folios: a page in swap, and one that memory failure took */
+typedef struct {
+	unsigned long val;
+} swp_entry_t;
+
+#define xa_is_value(entry)		((unsigned long)(entry) & 1)
+#define swp_to_radix_entry(entry)	((void *)((entry).val << 1 | 1))
+#define radix_to_swp_entry(entry)	((swp_entry_t){ (unsigned long)(entry) >> 1 })
+#define make_poisoned_swp_entry()	((swp_entry_t){ 1 })
+#define softleaf_is_poison_marker(entry) ((entry).val == 1)
+
+#define XA_PRESENT			0
+void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark);
+int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
 				void *private_data, int flags);
@@ -739,22 +867,23 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
 #define shmem_freeze(inode, on)		do { } while (0)
+#define shmem_hold(inode, on)		do { } while (0)
+#define SHMEM_I(inode)			(inode)
 int shmem_inode_acct_blocks(struct inode *inode, long nr);
-void shmem_recalc_inode(struct inode *inode, long nr, long swapped);
-#define unpin_folios(folios, nr)	do { } while (0)
-#define unpin_folio(folio)		do { } while (0)
+void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);
+void folio_lock(struct folio *folio);
+void folio_unlock(struct folio *folio);
+#define __folio_set_locked(folio)	folio_lock(folio)
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
-#define folio_lock(folio)		do { } while (0)
-#define folio_unlock(folio)		do { } while (0)
-#define folio_mark_dirty(folio)		do { } while (0)
-#define folio_mark_uptodate(folio)	do { } while (0)
-#define folio_test_uptodate(folio)	true
-#define folio_zero_range(folio, at, size) do { } while (0)
+#define folio_test_dirty(folio)		((folio)->page.dirty)
+#define folio_mark_dirty(folio)		((folio)->page.dirty = true)
+#define folio_mark_uptodate(folio)	((folio)->page.uptodate = true)
+#define folio_test_uptodate(folio)	((folio)->page.uptodate)
+#define folio_zero_range(folio, at, size) memset(folio_address(folio) + (at), 0, size)
 #define flush_dcache_folio(folio)	do { } while (0)
 #define folio_next_index(folio)		((folio)->index + folio_nr_pages(folio))
 #define folio_size(folio)		(folio_nr_pages(folio) * PAGE_SIZE)
 #define folio_add_lru(folio)		do { } while (0)
-#define __folio_set_locked(folio)	do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
 #define get_mem_cgroup_with_room(nr)	((void)(nr), NULL)

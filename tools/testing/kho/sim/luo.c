@@ -7,11 +7,14 @@
 #include <linux/liveupdate.h>
 
 #include "internal.h"
+#include "kexec_handover_internal.h"
 
 bool sim_read_only;
 
 static struct miscdevice *device;
-static const struct liveupdate_file_handler *memfd;
+static const struct liveupdate_file_handler *memfds[2];
+unsigned int sim_memfd_version = 2;
+#define memfd	memfds[sim_memfd_version - 2]
 
 int misc_register(struct miscdevice *misc)
 {
@@ -246,8 +249,17 @@ struct file *sim_linked_file(u64 size)
 int __wrap_liveupdate_register_file_handler(struct liveupdate_file_handler *fh)
 {
 	if (strstarts(fh->compatible, "memfd"))
-		memfd = fh;
+		memfds[fh->compatible[strlen("memfd-v")] - '2'] = fh;
 	return __real_liveupdate_register_file_handler(fh);
+}
+
+/* One handler of the two takes files at a time */
+static int memfd_preserve(struct liveupdate_file_op_args *args)
+{
+	if (memfd_kho_component.write != sim_memfd_version &&
+	    kho_component_pin(&memfd_kho_component, sim_memfd_version))
+		sim_bug("version of memfds cannot be set", sim_memfd_version);
+	return memfd->ops->preserve(args);
 }
 
 /* As for a file of a session; the state that goes to the next kernel */
@@ -255,7 +267,7 @@ u64 sim_memfd_preserve(struct file *file)
 {
 	struct liveupdate_file_op_args args = { .file = file };
 
-	if (memfd->ops->preserve(&args) || memfd->ops->freeze(&args))
+	if (memfd_preserve(&args) || memfd->ops->freeze(&args))
 		sim_bug("memfd cannot be preserved", 0);
 	return args.serialized_data;
 }
@@ -265,10 +277,23 @@ u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals)
 {
 	struct liveupdate_file_op_args args = { .file = file };
 
-	if (memfd->ops->preserve(&args) ||
+	if (memfd_preserve(&args) ||
 	    (seals && memfd_add_seals(file, seals)) ||
 	    memfd->ops->freeze(&args))
 		sim_bug("memfd cannot be preserved", seals);
+	return args.serialized_data;
+}
+
+/* The same for a file that changes between the two */
+u64 sim_memfd_preserve_between(struct file *file, void (*between)(struct file *file))
+{
+	struct liveupdate_file_op_args args = { .file = file };
+
+	if (memfd_preserve(&args))
+		sim_bug("memfd cannot be preserved", 0);
+	between(file);
+	if (memfd->ops->freeze(&args))
+		sim_bug("memfd cannot be frozen", 0);
 	return args.serialized_data;
 }
 
@@ -276,7 +301,7 @@ u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals)
 int sim_memfd_try_preserve(struct file *file, void (*between)(struct file *file))
 {
 	struct liveupdate_file_op_args args = { .file = file };
-	int err = memfd->ops->preserve(&args);
+	int err = memfd_preserve(&args);
 
 	if (err)
 		return err;

@@ -15,6 +15,8 @@
 #include "internal.h"
 
 #define NR_PFNS		PHYS_PFN(SIM_END)
+/* As of a preserved page, but of an earlier kernel, in a struct page of that one */
+#define STALE_MARK	(0x4b484f50UL << 32)
 #define MAX_FIXMAP	SZ_256K
 
 const struct sim_range sim_memory[] = {
@@ -158,27 +160,91 @@ static struct page *checked_page(struct page *page)
 	return page;
 }
 
+/*
+ * Deferred initialization: before it, struct pages are what was in memory, as the
+ * marks of a previous kernel. Sections are as large as MAX_ORDER blocks.
+ */
+bool sim_pages_missing;
+phys_addr_t sim_forgotten_start, sim_forgotten_end;
+static unsigned long first_deferred;
+static long deferred_pages;
+
+static struct page *initialized_page(struct page *page)
+{
+	if (!checked_page(page)->initialized)
+		sim_bug("struct page used that is not initialized", page - pages);
+	return page;
+}
+
+static void init_page(unsigned long pfn, int nid)
+{
+	struct page *page = checked_page(pfn_to_page(pfn));
+
+	if (page->state != SIM_EARLY || page->count)
+		sim_bug("struct page initialized late", pfn);
+	if (early_pfn_to_nid(pfn) != nid)
+		sim_bug("struct page initialized for another node", pfn);
+	page->private = 0;
+	page->reserved = false;
+	page->initialized = true;
+}
+
 void init_deferred_pages(unsigned long pfn, unsigned long end, int nid)
 {
-	for (; pfn < end; pfn++) {
-		struct page *page = checked_page(pfn_to_page(pfn));
+	for (; pfn < end; pfn++)
+		init_page(pfn, nid);
+}
 
-		if (page->state != SIM_EARLY || page->count)
-			sim_bug("struct page initialized late", pfn);
-		if (early_pfn_to_nid(pfn) != nid)
-			sim_bug("struct page initialized for another node", pfn);
-		page->private = 0;
-		page->reserved = false;
+unsigned long deferred_init_start(int nid)
+{
+	return nid == early_pfn_to_nid(PHYS_PFN(SIM_DEFERRED)) ? first_deferred : ULONG_MAX;
+}
+
+/* Once each, and no reserved one: that has been initialized, too */
+static void init_page_late(unsigned long pfn, int nid)
+{
+	if (pfn < PHYS_PFN(SIM_DEFERRED) || pfn_to_page(pfn)->initialized)
+		sim_bug("struct page initialized again", pfn);
+	init_page(pfn, nid);
+}
+
+void init_deferred_heads(unsigned long pfn, unsigned long end, unsigned int order,
+			 int nid, unsigned long private)
+{
+	for (; pfn < end; pfn += 1UL << order) {
+		init_page_late(pfn, nid);
+		pfn_to_page(pfn)->private = private;
 	}
+}
+
+void init_deferred_mask(unsigned long pfn, unsigned long mask, int nid,
+			unsigned long private)
+{
+	for (unsigned int i = 0; i < BITS_PER_LONG; i++) {
+		if (!(mask & 1UL << i))
+			continue;
+		if (pfn >= deferred_init_start(nid))
+			init_page_late(pfn + i, nid);
+		initialized_page(pfn_to_page(pfn + i))->private = private;
+	}
+}
+
+void init_deferred_tails(struct page *head, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(initialized_page(head));
+
+	for (unsigned long i = 1; i < 1UL << order; i++)
+		init_page_late(pfn + i, early_pfn_to_nid(pfn));
 }
 
 /* Take a page over that memblock kept: its first reference, or a tail's none */
 void set_page_count(struct page *page, int count)
 {
-	checked_page(page);
+	initialized_page(page);
 	if (page->state == SIM_FREE)
 		sim_bug("free page taken", page - pages);
-	if (page->state == SIM_USED)
+	/* Its only user may make it the tail of a folio */
+	if (page->state == SIM_USED && (count || page->count != 1))
 		sim_bug("page in use taken", page - pages);
 	page->state = SIM_USED;
 	page->count = count;
@@ -256,21 +322,26 @@ static void poison_memory(void)
 	nr_repoisoned = 0;
 }
 
+static void check_block(unsigned long pfn);
+
 static void page_free(struct page *page)
 {
 	unsigned int nr = 1U << page->order;
 
+	check_block(page_to_pfn(page));
 	for (unsigned int i = 0; i < nr; i++) {
 		if (page[i].state != SIM_USED)
 			sim_bug("page freed that is not in use", page - pages + i);
-		page[i] = (struct page) { .state = SIM_FREE };
+		if (page[i].pins)
+			sim_bug("page freed that is pinned", page - pages + i);
+		page[i] = (struct page) { .state = SIM_FREE, .initialized = true };
 	}
 	poison(page, nr, true);
 }
 
 void put_page(struct page *page)
 {
-	page = checked_page(page) - page->back;
+	page = initialized_page(page) - page->back;
 	if (page->state != SIM_USED || page->count <= 0)
 		sim_bug("reference put that nobody has", page - pages);
 	if (!--page->count)
@@ -289,6 +360,7 @@ static void pages_hand_over(unsigned long pfn, unsigned long end)
 
 	poison(page, end - pfn, true);
 	for (; pfn < end; pfn++, page++) {
+		initialized_page(page);
 		if (page->state != SIM_EARLY)
 			sim_bug("page freed twice by memblock", pfn);
 		if (page->private)
@@ -304,8 +376,83 @@ void memblock_free_pages(unsigned long pfn, unsigned int order)
 	unsigned long end = pfn + (1UL << order);
 	unsigned long stop;
 
+	if (pfn >= deferred_init_start(early_pfn_to_nid(pfn))) {
+		deferred_pages += (1UL << order) - kho_count_preserved(pfn, end);
+		return;
+	}
+
 	for (; kho_next_unpreserved(&pfn, &stop, end); pfn = stop)
 		pages_hand_over(pfn, stop);
+}
+
+/* Struct pages around a page that is freed may be looked at */
+static void check_block(unsigned long pfn)
+{
+	unsigned long end = ALIGN(pfn + 1, MAX_ORDER_NR_PAGES);
+
+	for (pfn = ALIGN_DOWN(pfn, MAX_ORDER_NR_PAGES); pfn < end; pfn++) {
+		if (range_of(PFN_PHYS(pfn)))
+			initialized_page(pfn_to_page(pfn));
+	}
+}
+
+static bool forgotten(unsigned long pfn)
+{
+	return PFN_PHYS(pfn) >= sim_forgotten_start && PFN_PHYS(pfn) < sim_forgotten_end;
+}
+
+static void init_block(unsigned long start, unsigned long end, int nid)
+{
+	unsigned long from, to;
+
+	for (from = start; kho_next_unpreserved(&from, &to, end); from = to)
+		for (unsigned long pfn = from; pfn < to; pfn++)
+			init_page_late(pfn, nid);
+	if (!forgotten(start))
+		kho_init_late_pages(start, end);
+	for (from = start; kho_next_unpreserved(&from, &to, end); from = to)
+		pages_hand_over(from, to);
+}
+
+static void init_section(unsigned long start, unsigned long end, int nid)
+{
+	phys_addr_t from, to;
+	u64 i;
+
+	for_each_free_mem_range(i, nid, MEMBLOCK_NONE, &from, &to, NULL) {
+		unsigned long pfn = max(PFN_UP(from), start);
+		unsigned long stop = min(PFN_DOWN(to), end);
+
+		if (pfn < stop)
+			init_block(pfn, stop, nid);
+	}
+}
+
+void deferred_init_up_to(int nid, unsigned long end)
+{
+	while (deferred_init_start(nid) < end) {
+		unsigned long start = first_deferred;
+
+		first_deferred = start + MAX_ORDER_NR_PAGES;
+		init_section(start, first_deferred, nid);
+	}
+}
+
+/* Nothing is deferred in this boot */
+void sim_pages_all(void)
+{
+	for (unsigned long pfn = first_deferred; pfn < NR_PFNS; pfn++)
+		init_page_late(pfn, early_pfn_to_nid(pfn));
+	first_deferred = ULONG_MAX;
+	sim_pages_missing = false;
+}
+
+/* What threads do, and that they have done it */
+void sim_deferred_init(void)
+{
+	deferred_init_up_to(early_pfn_to_nid(PHYS_PFN(SIM_DEFERRED)), PHYS_PFN(SIM_END));
+	kho_init_late_pages_done();
+	sim_pages_missing = false;
 }
 
 void free_reserved_page(struct page *page)
@@ -385,6 +532,11 @@ void sim_poison(struct page *page)
 	num_poisoned_pages.counter++;
 }
 
+unsigned long totalram_pages(void)
+{
+	return managed;
+}
+
 /* Free pages in the lists of CPUs */
 static unsigned long pages_of_cpus;
 
@@ -443,7 +595,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	poison(page, 1UL << order, false);
 	memset(page_start(page), gfp & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE << order);
 	for (unsigned long i = 0; i < 1UL << order; i++)
-		page[i] = (struct page) { .state = SIM_USED };
+		page[i] = (struct page) { .state = SIM_USED, .initialized = true };
 	page->count = 1;
 	prep_compound_page(page, order);
 	return page;
@@ -469,7 +621,7 @@ void adjust_managed_page_count(struct page *page, long nr)
 /* From memblock_free_all(), of everything it has released */
 void totalram_pages_add(long nr)
 {
-	if (nr != managed)
+	if (nr != managed + deferred_pages)
 		sim_bug("memblock released one number of pages, counted another", nr);
 }
 
@@ -563,8 +715,13 @@ struct vm_struct *__get_vm_area_node(unsigned long size, unsigned long align,
 				     unsigned long start, unsigned long end,
 				     int node, gfp_t gfp, const void *caller)
 {
-	struct vm_struct *area = kzalloc_obj(*area);
+	struct vm_struct *area;
 
+	/* More than all memory, and so more than anybody needs */
+	if (size > SZ_64M)
+		return NULL;
+
+	area = kzalloc_obj(*area);
 	if (!area)
 		return NULL;
 
@@ -591,9 +748,57 @@ int vmap_pages_range(unsigned long addr, unsigned long end, int prot,
 	return allocation_fails() ? -ENOMEM : 0;
 }
 
+struct vm_struct *get_vm_area_caller(unsigned long size, unsigned long flags,
+				     const void *caller)
+{
+	struct vm_struct *area = __get_vm_area_node(size, PAGE_SIZE, PAGE_SHIFT, flags,
+						    VMALLOC_START, VMALLOC_END,
+						    NUMA_NO_NODE, GFP_KERNEL, caller);
+
+	if (!area)
+		return NULL;
+
+	area->mapped = sim_kmalloc((size >> PAGE_SHIFT) * sizeof(*area->mapped));
+	if (area->mapped)
+		return area;
+
+	free_vm_area(area);
+	return NULL;
+}
+
+int vm_area_map_pages(struct vm_struct *area, unsigned long start, unsigned long end,
+		      struct page **pages)
+{
+	unsigned long first = (start - (unsigned long)area->addr) >> PAGE_SHIFT;
+
+	if (start < (unsigned long)area->addr ||
+	    end > (unsigned long)area->addr + area->size)
+		return -ERANGE;
+	for (unsigned long i = 0; i < (end - start) >> PAGE_SHIFT; i++) {
+		if (area->mapped[first + i])
+			return -EBUSY;
+		area->mapped[first + i] = pages[i];
+	}
+	return vmap_pages_range(start, end, PAGE_KERNEL, pages, PAGE_SHIFT);
+}
+
+/* Of sparse areas only */
+struct page *vmalloc_to_page(const void *addr)
+{
+	struct vm_struct *area;
+
+	list_for_each_entry(area, &areas, list) {
+		if (area->mapped && addr >= area->addr && addr < area->addr + area->size)
+			return area->mapped[(addr - area->addr) >> PAGE_SHIFT];
+	}
+
+	return NULL;
+}
+
 void free_vm_area(struct vm_struct *area)
 {
 	list_del(&area->list);
+	kfree(area->mapped);
 	kfree(area->addr);
 	kfree(area);
 }
@@ -607,6 +812,11 @@ void sim_sync_areas(void)
 		for (unsigned int i = 0; i < area->nr_pages; i++)
 			memcpy(page_start(area->pages[i]), area->addr + PFN_PHYS(i),
 			       PAGE_SIZE);
+		for (unsigned long i = 0; area->mapped && i < area->size >> PAGE_SHIFT; i++) {
+			if (area->mapped[i])
+				memcpy(page_start(area->mapped[i]),
+				       area->addr + PFN_PHYS(i), PAGE_SIZE);
+		}
 	}
 }
 
@@ -640,6 +850,35 @@ static void *vmalloc_blocks(unsigned int nr_pages, unsigned int order,
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags)
 {
 	return vmalloc_blocks(nr_pages, order, flags, GFP_KERNEL);
+}
+
+/* An area with VM_SPARSE and memory where @has says so, with the index in it */
+void *sim_sparse(unsigned int nr_pages, bool (*has)(unsigned int i))
+{
+	struct vm_struct *area = get_vm_area_caller(nr_pages * PAGE_SIZE, VM_SPARSE, NULL);
+
+	for (unsigned int i = 0; i < nr_pages; i++) {
+		if (!has(i))
+			continue;
+		area->mapped[i] = alloc_pages(GFP_KERNEL, 0);
+		if (!area->mapped[i])
+			sim_bug("not enough memory for a sparse area", nr_pages);
+		*(unsigned int *)(area->addr + PFN_PHYS(i)) = i;
+	}
+
+	return area->addr;
+}
+
+/* As its owner does */
+void sim_free_sparse(void *addr)
+{
+	struct vm_struct *area = find_vm_area(addr);
+
+	for (unsigned long i = 0; i < area->size >> PAGE_SHIFT; i++) {
+		if (area->mapped[i])
+			put_page(area->mapped[i]);
+	}
+	free_vm_area(area);
 }
 
 /* Counts as one allocation, whatever it is made of */
@@ -737,8 +976,12 @@ void sim_start_pages(void)
 		unsigned long first = PHYS_PFN(r->start), nr = PHYS_PFN(r->end - r->start);
 
 		memset(&pages[first], 0, nr * sizeof(*pages));
-		for (unsigned long i = 0; i < nr; i++)
+		for (unsigned long i = 0; i < nr; i++) {
 			pages[first + i].state = SIM_EARLY;
+			pages[first + i].initialized = PFN_PHYS(first + i) < SIM_DEFERRED;
+			if (!pages[first + i].initialized)
+				pages[first + i].private = STALE_MARK;
+		}
 	}
 	nr_repoisoned = EVERYTHING;
 	poison_memory();
@@ -749,6 +992,8 @@ void sim_start_variables(void)
 {
 	free_objects();
 	restore_sections(offsetof(struct section, at_power_on));
+	sim_pages_missing = true;
+	first_deferred = PHYS_PFN(SIM_DEFERRED);
 }
 
 /* A machine that is off: nothing in memory, no kernel */

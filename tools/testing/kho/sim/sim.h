@@ -34,10 +34,18 @@ struct sim_handover {
 
 extern phys_addr_t sim_memory_limit;
 
+/* From here on the struct pages of node 1 are initialized later */
+#define SIM_DEFERRED	(SIM_END - SZ_16M - SZ_8M)
+/* Where no thread initializes any, as if memblock did not say that they are free */
+extern phys_addr_t sim_forgotten_start, sim_forgotten_end;
+
 void sim_power_on(void);
 void sim_boot_map(const struct sim_handover *from);
 void sim_boot_early(const struct sim_handover *from);
 void sim_boot_release(void);
+void sim_boot_free(void);
+void sim_deferred_init(void);
+void sim_pages_all(void);
 void sim_boot_memory(void);
 void sim_boot_init(void);
 void sim_boot(const struct sim_handover *from);
@@ -74,10 +82,16 @@ void sim_add_device(struct page *page);
 long sim_managed_pages(void);
 
 void *sim_vmalloc(unsigned int nr_pages, unsigned int order, unsigned long flags);
+void *sim_sparse(unsigned int nr_pages, bool (*has)(unsigned int i));
+void sim_free_sparse(void *addr);
 
 extern bool sim_memfds_are_shmem;
 extern int sim_file_error;	/* of each new file, while it is not 0 */
 struct file *sim_file(unsigned int nr, unsigned int order);
+void sim_file_add(struct file *file, u64 index, unsigned int order);
+void sim_file_allocate(struct file *file, u64 index);
+void sim_file_swap_out(struct file *file, u64 index, unsigned int value);
+struct folio *sim_file_entry(struct file *file, u64 index);
 void *sim_file_page(struct file *file, u64 index);
 void sim_replace_pinned(unsigned int index);
 phys_addr_t sim_replaced(void);
@@ -98,8 +112,10 @@ int sim_session_retrieve(const char *name);
 int sim_session_preserve_fd(int session, u64 token, int fd);
 int sim_session_retrieve_fd(int session, u64 token);
 int sim_session_finish(int session);
+extern unsigned int sim_memfd_version;	/* of the handler that is used */
 u64 sim_memfd_preserve(struct file *file);
 u64 sim_memfd_preserve_sealed(struct file *file, unsigned int seals);
+u64 sim_memfd_preserve_between(struct file *file, void (*between)(struct file *file));
 int sim_memfd_try_preserve(struct file *file, void (*between)(struct file *file));
 int sim_memfd_retrieve(u64 data, struct file **file);
 void sim_memfd_finish(u64 data);
@@ -109,6 +125,8 @@ int sim_kho_takeover_done(void);
 int sim_kho_init(void);
 int sim_kho_parse_enable(char *arg);
 int sim_kho_parse_write(char *arg);
+int sim_kho_test_component_init(void);
+void sim_kho_test_component_exit(void);
 int sim_scratch_parse(char *arg);
 int sim_reserve_mem(char *arg);
 int sim_reserve_mem_init(void);

@@ -84,7 +84,7 @@ static void put_conversion(struct seq_buf *s, const char *spec, va_list *args)
 		put(s, last == 'x' ? "%lx" : last == 'd' ? "%ld" : "%lu",
 		    va_arg(*args, unsigned long));
 	else
-		put(s, last == 'x' ? "%x" : last == 'd' ? "%d" : "%u",
+		put(s, last == 'x' ? "%x" : last == 'o' ? "%o" : last == 'd' ? "%d" : "%u",
 		    va_arg(*args, unsigned int));
 }
 
@@ -106,7 +106,7 @@ void sim_vformat(struct seq_buf *s, const char *fmt, va_list *args)
 			continue;
 		}
 
-		len = strcspn(fmt, "csdiuxp") + 1;
+		len = strcspn(fmt, "csdiuxop") + 1;
 		snprintf(spec, sizeof(spec), "%.*s", (int)len, fmt);
 		fmt += len;
 		if (spec[1] == '*')

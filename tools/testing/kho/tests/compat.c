@@ -208,7 +208,7 @@ TEST(memfds_cannot_be_read)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
 		previous();
-		set_version(names[i], 3);
+		set_version(names[i], 6);
 		expect(0, -EPROTONOSUPPORT);
 		previous();
 		set_version(names[i], -1);

@@ -63,6 +63,16 @@ TEST(frames_large_run_in_parts)
 	stop();
 }
 
+static void add_words(unsigned long pfn, const unsigned long *bitmap)
+{
+	for (unsigned int i = 0; i < PIECE_PAGES / BITS_PER_LONG; i++) {
+		if (!bitmap[i])
+			continue;
+		CHECK_EQ(0, kho_frames_add_word(pfn + i * BITS_PER_LONG, bitmap[i]));
+		CHECK_EQ(bitmap[i], kho_preserved_word(pfn + i * BITS_PER_LONG));
+	}
+}
+
 /* A piece of the map that is full, or has one run */
 TEST(frames_full_bitmap)
 {
@@ -71,19 +81,20 @@ TEST(frames_full_bitmap)
 	start(16 * GIB_PAGES);
 	memset(bitmap, 0xff, sizeof(bitmap));
 	for (unsigned int i = 1; i < 65; i++)
-		CHECK_EQ(0, kho_frames_add_bitmap(i * PIECE_PAGES, bitmap));
+		add_words(i * PIECE_PAGES, bitmap);
 	CHECK_EQ(1, kho_frames_pages());
 	expect_run(PIECE_PAGES, 65 * PIECE_PAGES);
 	memset(bitmap, 0, sizeof(bitmap));
 	bitmap_set(bitmap, 100, 1000);
-	CHECK_EQ(0, kho_frames_add_bitmap(70 * PIECE_PAGES, bitmap));
+	add_words(70 * PIECE_PAGES, bitmap);
 	CHECK_EQ(1, kho_frames_pages());
 	expect_run(70 * PIECE_PAGES + 100, 70 * PIECE_PAGES + 1100);
 
 	__set_bit(2000, bitmap);
-	CHECK_EQ(0, kho_frames_add_bitmap(70 * PIECE_PAGES, bitmap));
+	__set_bit(2002, bitmap);
+	add_words(70 * PIECE_PAGES, bitmap);
 	CHECK_EQ(2, kho_frames_pages());
-	CHECK_EQ(1001, kho_count_preserved(70 * PIECE_PAGES, 71 * PIECE_PAGES));
+	CHECK_EQ(1002, kho_count_preserved(70 * PIECE_PAGES, 71 * PIECE_PAGES));
 	stop();
 }
 
@@ -169,6 +180,11 @@ static void compare(unsigned long at, unsigned long end)
 	for (unsigned long i = at; i < end; i++)
 		nr += window[i] & PRESERVED;
 	CHECK_EQ(nr, kho_count_preserved(WINDOW_START + at, WINDOW_START + end));
+
+	at = round_down(at, BITS_PER_LONG);
+	for (unsigned int i = 0; i < BITS_PER_LONG; i++)
+		CHECK_EQ(window[at + i] & PRESERVED,
+			 kho_preserved_word(WINDOW_START + at) >> i & 1);
 }
 
 static bool window_empty(unsigned long at, unsigned long nr)

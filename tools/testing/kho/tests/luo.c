@@ -506,6 +506,96 @@ TEST(no_handler_takes_a_file)
 	sim_close(session);
 }
 
+/* Of what the previous kernel left nothing but the FDT is held, and it is clear */
+static void expect_released(u64 memfd)
+{
+	CHECK_EQ(0, kho_held_waiting());
+	CHECK_EQ(PAGE_SIZE / 1024, kho_held_kib());
+	CHECK_EQ(-ENOENT, kho_preserved_order(memfd));
+	CHECK_EQ(0, kho_component_users(&luo_kho_component));
+	expect_work_goes_on();
+}
+
+/* Nobody asks for a session: root gives it up, or else nothing is released */
+TEST(release_sessions)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+	long held;
+
+	sim_boot_liveupdate(&left.handover);
+	held = kho_held_kib();
+	CHECK_EQ(2, kho_held_waiting());
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK(sim_logged("not released: 2 sessions and subtrees"));
+	CHECK_EQ(held, kho_held_kib());
+	CHECK_EQ(0, kho_release_held(true));
+	CHECK(sim_logged("session [linked] of the previous kernel is given up"));
+	CHECK_EQ(-ENOENT, sim_session_retrieve("memfds"));
+	expect_released(memfd);
+}
+
+/* A session that somebody holds is not given up, and what is finished need not be */
+TEST(release_after_finish)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[1].data;
+	int session;
+
+	strcpy(left.memfd[1].compatible, "unknown");
+	sim_boot_liveupdate(&left.handover);
+	session = sim_session_retrieve("memfds");
+	CHECK_EQ(-EBUSY, kho_release_held(true));
+	CHECK(sim_logged("session [memfds] is in use and not given up"));
+	CHECK_EQ(-EBUSY, sim_session_finish(session));
+	CHECK_EQ(0, kho_preserved_order(memfd));
+	sim_close(session);
+	expect_linked(NR_LINKED);
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK_EQ(0, kho_release_held(true));
+	expect_released(memfd);
+}
+
+/* What could not be understood has no owner */
+TEST(release_what_is_broken)
+{
+	struct left left = previous();
+	u64 memfd = left.memfd[0].data;
+
+	left.session[0].name[0] = '\0';
+	sim_boot_liveupdate(&left.handover);
+	expect_linked(NR_LINKED);
+	CHECK_EQ(0, kho_preserved_order(memfd));
+	CHECK_EQ(0, kho_release_held(false));
+	CHECK_EQ(-EINVAL, sim_session_retrieve(""));
+	expect_released(memfd);
+}
+
+/* A subtree that nobody has retrieved, and one that nobody can any more */
+TEST(release_subtrees)
+{
+	struct sim_handover handover;
+	phys_addr_t phys;
+	void *blob;
+
+	sim_power_on();
+	sim_boot_liveupdate(NULL);
+	blob = kho_alloc_preserve(PAGE_SIZE);
+	memset(blob, 1, PAGE_SIZE);
+	CHECK_EQ(0, kho_add_subtree("blob", blob, PAGE_SIZE));
+	CHECK_EQ(0, kho_preserve_folio(folio_alloc(GFP_KERNEL, 9)));
+	handover = sim_kexec();
+
+	sim_boot_liveupdate(&handover);
+	CHECK_EQ(1, kho_held_waiting());
+	CHECK_EQ(-EBUSY, kho_release_held(false));
+	CHECK_EQ(0, kho_retrieve_subtree("blob", &phys, NULL));
+	CHECK_EQ(0, kho_held_waiting());
+	CHECK_EQ(0, kho_release_held(false));
+	CHECK_EQ(-ENOENT, kho_retrieve_subtree("blob", &phys, NULL));
+	expect_released(phys);
+}
+
 TEST(handler_reads_other_versions)
 {
 	struct left left = previous();
@@ -852,16 +942,19 @@ TEST(sessions_are_not_finished)
 
 	sim_boot_liveupdate(&left.handover);
 	CHECK_EQ(2, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(2, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("session [memfds] of the previous kernel is not finished"));
 	CHECK(sim_logged("kexec refused: 2 sessions of the previous kernel would be lost"));
 
 	expect_linked(NR_LINKED);
 	CHECK_EQ(1, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(1, atomic_long_read(&luo_kho_component.unfinished));
 	session = sim_session_retrieve("memfds");
 	CHECK_EQ(-EPROTONOSUPPORT, sim_try_kexec(&next));
 	CHECK(sim_logged("kexec refused: 1 sessions"));
 	CHECK_EQ(0, sim_session_finish(session));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	sim_close(session);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
 	CHECK_EQ(0, sim_try_kexec(&next));
@@ -876,6 +969,7 @@ TEST(broken_session_is_not_in_use)
 	sim_boot_liveupdate(&left.handover);
 	expect_linked(NR_LINKED);
 	CHECK_EQ(0, atomic_long_read(&luo_kho_component.users));
+	CHECK_EQ(0, atomic_long_read(&luo_kho_component.unfinished));
 	CHECK_EQ(0, sim_try_kexec(&next));
 }
 

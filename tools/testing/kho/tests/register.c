@@ -154,6 +154,14 @@ TEST(next_image)
 	CHECK_EQ(0, sim_load());
 	kho_component_put(&late);
 	kho_component_unregister(&late);
+
+	/* What was agreed for it is forgotten with it */
+	load_module(1, 3);
+	CHECK_EQ(3, late.write);
+	CHECK_EQ(0, sim_load());
+	CHECK_EQ(2, late.write);
+	kho_component_unregister(&late);
+	CHECK_EQ(3, late.write);
 }
 
 TEST(makes_no_sense)
@@ -202,4 +210,62 @@ TEST(too_many)
 	}
 	CHECK_EQ(before, kho_table.nr);
 	CHECK_EQ(0, sim_warnings());
+}
+
+/* The test module, which uses what modules get */
+
+TEST(module_hands_on)
+{
+	sim_boot_liveupdate(NULL);
+	CHECK_EQ(0, sim_kho_test_component_init());
+	CHECK(sim_logged("first"));
+	CHECK_EQ(-EEXIST, sim_kho_test_component_init());
+	sim_kho_test_component_exit();
+	CHECK_PAGES();
+
+	CHECK_EQ(0, sim_kho_test_component_init());
+	sim_reboot();
+	CHECK_EQ(0, sim_kho_test_component_init());
+	CHECK(sim_logged("handover of kho-v5: test-component 2"));
+	CHECK(sim_logged("found 1"));
+	sim_reboot();
+	CHECK_EQ(0, sim_kho_test_component_init());
+	CHECK(sim_logged("found 2"));
+	sim_kho_test_component_exit();
+	CHECK_PAGES();
+}
+
+/* What the next kernel reads is known if the component is built in there */
+TEST(module_writes_an_old_version)
+{
+	struct sim_handover handover;
+
+	sim_power_on();
+	sim_kho_parse_write((char[]){ "test-component:1" });
+	sim_boot_liveupdate(NULL);
+	CHECK_EQ(0, sim_kho_test_component_init());
+	handover = sim_kexec();
+	sim_boot_liveupdate(&handover);
+	CHECK_EQ(0, sim_kho_test_component_init());
+	CHECK(sim_logged("handover of kho-v5: test-component 1"));
+	CHECK(sim_logged("found 1"));
+}
+
+TEST(module_without_memory)
+{
+	unsigned int nr = 1;
+	int err;
+
+	sim_boot_liveupdate(NULL);
+	do {
+		sim_fail_allocation(nr++);
+		err = sim_kho_test_component_init();
+		sim_fail_allocation(0);
+		CHECK(!err || err == -ENOMEM);
+		CHECK_PAGES();
+	} while (err && nr < 50);
+	CHECK_EQ(0, err);
+	CHECK(nr > 6);
+	sim_kho_test_component_exit();
+	CHECK_PAGES();
 }

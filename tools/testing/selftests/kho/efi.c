@@ -124,7 +124,10 @@ static void catch_page(__u64 phys)
 static void look_at_initrd_table(void)
 {
 	kmsg_each("INITRD=", note_initrd_table);
-	require(initrd_table, "the EFI stub has handed an initrd over");
+	if (!initrd_table) {
+		note("a boot loader has handed the initrd over, not the EFI stub");
+		return;
+	}
 	if (kernel_is_ours())
 		check(!is_system_ram(initrd_table),
 		      "its table at %#llx is not in ordinary memory",
@@ -164,11 +167,21 @@ static __u64 variables_sum(int *count)
 	return sum;
 }
 
+static bool has_variables(void)
+{
+	char cmdline[2048];
+
+	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
+	return !strstr(cmdline, "efi=noruntime");
+}
+
 static __u64 check_variables(const char *when)
 {
 	int count;
 	__u64 sum;
 
+	if (!has_variables())
+		return 0;
 	mount("efivarfs", EFIVARS, "efivarfs", 0, NULL);
 	sum = variables_sum(&count);
 	check(count > 0, "%d EFI variables %s", count, when);
@@ -179,8 +192,11 @@ static __u64 check_variables(const char *when)
 static void write_variable(void)
 {
 	static const char content[] = "\7\0\0\0before any kexec";
-	int fd = open(OWN_VARIABLE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	int fd;
 
+	if (!has_variables())
+		return;
+	fd = open(OWN_VARIABLE, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	check(write(fd, content, sizeof(content)) == sizeof(content),
 	      "write an EFI variable");
 	close(fd);
@@ -208,6 +224,18 @@ static void take_chunk(int session)
 		return;
 	name_chunk(carried_number(session, CHUNK_NUMBER));
 	memfile_verify(&chunk, chunk_fd);
+}
+
+/* For a kernel that clears what it takes for the table */
+void efi_write_chunk(void)
+{
+	void *map;
+
+	require(chunk_fd >= 0, "the page of the table is in a memfd");
+	map = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, chunk_fd, 0);
+	require(map != MAP_FAILED, "map %s", chunk_name);
+	pattern_fill(map, CHUNK_SIZE, pattern_seed(chunk_name), 0);
+	munmap(map, CHUNK_SIZE);
 }
 
 static __u64 take(int device)

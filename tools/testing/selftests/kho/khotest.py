@@ -128,31 +128,113 @@ def kho_compat(arch):
     return output / "kho-compat"
 
 
-EFI_BOOT = {"x86_64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
+def grub_program(machine, disk, program):
+    shutil.copy(machine.kernel, disk / "kernel")
+    (program.parent / "grub.cfg").write_text(
+        f"linux /kernel {machine.cmdline}\ninitrd /initrd\nboot\n",
+        encoding="ascii")
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/BOOT", "-o",
+                    str(program), "part_msdos", "fat", "linux", "normal"],
+                   stdout=sys.stderr, check=True)
+
+
+UKI_STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+
+
+def uki_program(machine, disk, program):
+    """Sections where systemd's ukify puts them."""
+    (disk / "cmdline").write_text(machine.cmdline, encoding="ascii")
+    sections = ((".cmdline", disk / "cmdline", 0x30000),
+                (".linux", machine.kernel, 0x2000000),
+                (".initrd", machine.initrd, 0x3000000))
+    arguments = [argument for name, path, address in sections for argument in (
+        f"--add-section={name}={path}", f"--change-section-vma={name}={address:#x}")]
+    subprocess.run(["objcopy", *arguments, UKI_STUB, str(program)],
+                   stdout=sys.stderr, check=True)
+
+
+# Boot programs as they are packaged: how to make one, and what that takes
+EFI_PROGRAMS = {
+    "grub": (grub_program, ["grub-mkimage", "grub-common",
+                            "/usr/lib/grub/x86_64-efi/linux.mod",
+                            "grub-efi-amd64-bin"]),
+    "uki": (uki_program, [UKI_STUB, "systemd-boot-efi"]),
+}
+
+
+def require_efi_program(name):
+    vm.require_tools(*EFI_PROGRAMS.get(
+        name, (None, ["clang", "clang", "lld-link", "lld"]))[1])
+
+
+def grub_program(machine, disk, program):
+    shutil.copy(machine.kernel, disk / "kernel")
+    (program.parent / "grub.cfg").write_text(
+        f"linux /kernel {machine.cmdline}\ninitrd /initrd\nboot\n",
+        encoding="ascii")
+    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/BOOT", "-o",
+                    str(program), "part_msdos", "fat", "linux", "normal"],
+                   stdout=sys.stderr, check=True)
+
+
+UKI_STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+
+
+def uki_program(machine, disk, program):
+    """Sections where systemd's ukify puts them."""
+    (disk / "cmdline").write_text(machine.cmdline, encoding="ascii")
+    sections = ((".cmdline", disk / "cmdline", 0x30000),
+                (".linux", machine.kernel, 0x2000000),
+                (".initrd", machine.initrd, 0x3000000))
+    arguments = [argument for name, path, address in sections for argument in (
+        f"--add-section={name}={path}", f"--change-section-vma={name}={address:#x}")]
+    subprocess.run(["objcopy", *arguments, UKI_STUB, str(program)],
+                   stdout=sys.stderr, check=True)
+
+
+# Boot programs as they are packaged: how to make one, and what that takes
+EFI_PROGRAMS = {
+    "grub": (grub_program, ["grub-mkimage", "grub-common",
+                            "/usr/lib/grub/x86_64-efi/linux.mod",
+                            "grub-efi-amd64-bin"]),
+    "uki": (uki_program, [UKI_STUB, "systemd-boot-efi"]),
+}
+
+
+def require_efi_program(name):
+    vm.require_tools(*EFI_PROGRAMS.get(
+        name, (None, ["clang", "clang", "lld-link", "lld"]))[1])
 
 
 def efi_disk(machine, name, directory):
-    """A disk from which firmware starts efi/NAME.c, built around the kernel and
-    the command line of the machine, with its initrd beside it."""
+    """A disk from which firmware starts one of EFI_PROGRAMS or efi/NAME.c."""
     disk = pathlib.Path(directory, "disk")
-    boot = disk / "EFI/BOOT"
-    boot.mkdir(parents=True)
-    base = f"{directory}/{name}"
+    program = disk / "EFI/BOOT" / EFI_BOOT[machine.arch]
+    program.parent.mkdir(parents=True)
+    shutil.copy(machine.initrd, disk / "initrd")
+    make = EFI_PROGRAMS.get(name, (None,))[0]
+    if make:
+        make(machine, disk, program)
+    else:
+        own_program(machine, f"{directory}/{name}", HERE / f"efi/{name}.c", program)
+    return str(disk)
+
+
+def own_program(machine, base, source, program):
+    """Built around the kernel and the command line of the machine."""
     pathlib.Path(f"{base}.options").write_bytes(
         f"{machine.cmdline} initrd=initrd".encode("utf-16-le"))
-    shutil.copy(machine.initrd, disk / "initrd")
     subprocess.run(
         ["clang", f"--target={MACHINE[machine.arch]}-unknown-windows",
          "-ffreestanding", "-fno-stack-protector", "-O2", "-Wall", "-Wextra",
          "-Werror", "-std=gnu11", *EFI_FLAGS[machine.arch],
          f'-DIMAGE="{machine.kernel}"', f'-DOPTIONS="{base}.options"', "-c",
-         "-o", f"{base}.o", str(HERE / f"efi/{name}.c")],
+         "-o", f"{base}.o", str(source)],
         stdout=sys.stderr, check=True)
     subprocess.run(
         ["lld-link", "/subsystem:efi_application", "/entry:efi_main",
-         "/nodefaultlib", f"/out:{boot / EFI_BOOT[machine.arch]}", f"{base}.o"],
+         "/nodefaultlib", f"/out:{program}", f"{base}.o"],
         stdout=sys.stderr, check=True)
-    return str(disk)
 
 
 def cpio_record(number, name, mode, data=b"", device=(0, 0)):
@@ -207,6 +289,11 @@ def result_line(line):
     """What the guest program reported, or None if the kernel said it."""
     text = message(line)
     return text[len(TAG):] if text.startswith(TAG) else None
+
+
+def log_has(log, pattern):
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return any(re.search(pattern, line) for line in lines)
 
 
 def problems(log, allowed):

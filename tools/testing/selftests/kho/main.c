@@ -198,12 +198,12 @@ int load_next_kernel(void)
 	return load_kernel(next->kernel ? next->kernel : kernel, next->cmdline);
 }
 
-/* What load_bare() has loaded; it does not come back to end the scenario. */
-void start_bare(void)
+/* What is loaded, when it does not come back to end the scenario */
+void start_last(void)
 {
 	report_plan();
 	note("end of scenario");
-	check_result(try_kexec(), 0, "start an image without a handover");
+	check_result(try_kexec(), 0, "start an image that ends the scenario");
 	end_scenario();
 }
 

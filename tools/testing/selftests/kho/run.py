@@ -11,11 +11,15 @@ comment at the top of it, as lines " * needs KEY: VALUE":
     cmdline: ...       added to the kernel command line of every boot; may be
                        repeated
     kernels: ours      images on offer; the first one is booted first.
-                       ours:EDIT,... is ours with another note, see edit_note.py
+                       ours:EDIT,... is ours with another note, see edit_note.py,
+                       debian the cloud kernel that scripts/kho-images.sh fetches
     firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
                        starts the first kernel by its EFI stub instead of QEMU;
+                       "uefi grub", "uefi uki": from a disk, as they are packaged;
                        "uefi PROGRAM": efi/PROGRAM.c does
+    arch: x86_64       only on that one
     log: REGEX         a line of trouble in the kernel log that is expected
+    panic: REGEX       the kernel that comes after the end panics with that
     run: by hand       only when it is named
     config: debug      only with --config debug
 
@@ -48,6 +52,7 @@ import vm
 NEEDS = re.compile(r"^ \* needs (\w+): (.*)$", re.MULTILINE)
 BOOT = re.compile(r"^# \w+, boot (\d+) of (\d+), kernel")
 TEST = re.compile(r"^(ok|not ok) (\d+) (.*)$")
+PANIC_TRACE = r"Call Trace:|end Kernel panic"
 PLAN = re.compile(r"^1\.\.(\d+)$")
 
 
@@ -108,6 +113,8 @@ class Scenario:
     by_hand: bool = False
     uefi: bool = False
     efi_program: str = ""
+    arch: str = ""
+    panic: str = ""
     config: str = ""
 
 
@@ -124,6 +131,10 @@ def read_scenario(path):
             scenario.kernels += value.split()
         elif key == "log":
             scenario.log.append(value)
+        elif key == "arch":
+            scenario.arch = value
+        elif key == "panic":
+            scenario.panic = f"Kernel panic - not syncing: {value}"
         elif (key, value) == ("config", "debug"):
             scenario.config = value
         elif key == "firmware" and value.split()[0] == "uefi":
@@ -137,7 +148,7 @@ def read_scenario(path):
     return scenario
 
 
-def find_scenarios(names, config, uefi):
+def find_scenarios(names, arch, config, uefi):
     paths = (khotest.HERE / "scenarios").glob("*.c")
     known = {path.stem: read_scenario(path) for path in sorted(paths)}
     unknown = sorted(set(names) - set(known))
@@ -146,18 +157,22 @@ def find_scenarios(names, config, uefi):
                  + " ".join(known))
     return [known[name] for name in names] if names else \
         [scenario for scenario in known.values() if not scenario.by_hand
-         and scenario.uefi == uefi and scenario.config in ("", config)]
+         and scenario.uefi == uefi and scenario.config in ("", config)
+         and scenario.arch in ("", arch)]
 
 
-def without_stock(scenarios):
-    """Those that need no stock kernel, and the names of the others."""
-    wanted = [s for s in scenarios if "stock" not in s.kernels]
+def without(kernel, scenarios):
+    """Those that do not need that kernel, and the names of the others."""
+    wanted = [s for s in scenarios if kernel not in s.kernels]
     return wanted, [s.name for s in scenarios if s not in wanted]
 
 
-def for_arch(scenarios, arch):
-    """All but those whose machine there is not on this architecture."""
-    return [s for s in scenarios if arch == "x86_64" or not s.hotplug]
+def debian_image(arch):
+    """The newest cloud kernel that scripts/kho-images.sh has fetched, or None."""
+    flavour = {"x86_64": "amd64", "arm64": "arm64"}[arch]
+    images = (khotest.BUILD / "images" / flavour).glob(
+        f"linux-binary-7.3.*-cloud-{flavour}/**/vmlinuz*")
+    return max(images, default=None)
 
 
 class Boots:
@@ -243,8 +258,8 @@ class Runner:
         khotest.require_tools(self.arch)
         if any(scenario.uefi for scenario in scenarios):
             vm.require_firmware(self.arch)
-        if any(scenario.efi_program for scenario in scenarios):
-            vm.require_tools("clang", "clang", "lld-link", "lld")
+        for program in sorted({s.efi_program for s in scenarios} - {""}):
+            khotest.require_efi_program(program)
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
         khotest.guest(self.arch)
@@ -257,7 +272,8 @@ class Runner:
         tree, _, edits = name.partition(":")
         if edits:
             return self.edited(self.image(tree), name, edits.split(","))
-        tree = {"ours": self.kernel, "stock": self.stock}.get(tree, tree)
+        tree = {"ours": self.kernel, "stock": self.stock,
+                "debian": debian_image(self.arch)}.get(tree, tree)
         if os.path.exists(tree):
             return pathlib.Path(tree).absolute()
         wanted = self.config.fragments if tree == "ours" else self.config.stock
@@ -316,8 +332,12 @@ class Runner:
             trouble.append(f"the machine {ended.status} after "
                            f"{ended.seconds:.0f} s, its last lines:")
             trouble += ended.last_lines[-6:]
-        return trouble + khotest.problems(
-            machine.log, scenario.log + self.config.log)[:8]
+        expected = scenario.log + self.config.log
+        if scenario.panic:
+            expected += [scenario.panic, PANIC_TRACE]
+            if not khotest.log_has(machine.log, scenario.panic):
+                trouble.append(f"the log has no '{scenario.panic}'")
+        return trouble + khotest.problems(machine.log, expected)[:8]
 
     def tell(self, scenario, boots, ended, lines):
         tests = sum(count_tests(boot["lines"])[0] for boot in boots.boots)
@@ -360,18 +380,24 @@ def arguments():
 
 def main():
     args = arguments()
-    scenarios = for_arch(find_scenarios(args.scenarios, args.config, args.uefi),
-                         args.arch)
+    scenarios = find_scenarios(args.scenarios, args.arch, args.config, args.uefi)
     if khotest.IN_KERNEL and args.stock == "stock":
-        scenarios, skipped = without_stock(scenarios)
+        scenarios, skipped = without("stock", scenarios)
         if skipped:
             khotest.say(f"skipped without --stock IMAGE: {' '.join(skipped)}")
+    unfetched = []
+    if not debian_image(args.arch):
+        scenarios, unfetched = without("debian", scenarios)
+    for name in unfetched:
+        khotest.say(f"{name} is skipped: scripts/kho-images.sh fetches its kernel")
     runner = Runner(args)
     runner.prepare(scenarios)
     khotest.say(f"{len(scenarios)} scenarios on {args.arch}, kernel "
                 f"{args.kernel}, configuration {args.config}, seed {args.seed}")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(runner.run, scenarios))
+    results += [(True, f"{name} # SKIP no kernel of Debian in build/images", [])
+                for name in unfetched]
     path = khotest.write_results(f"{runner.results}.tap", results)
     failed = [name for passed, name, _ in results if not passed]
     khotest.say(f"{len(results) - len(failed)} scenarios passed, "

@@ -65,7 +65,7 @@ extern unsigned long load_flags;
 int load_next_kernel(void);
 int load_kernel(const char *name, const char *cmdline);
 int try_kexec(void);
-void start_bare(void);
+void start_last(void);
 void fail_kexec_allocations(void);
 
 /*
@@ -202,6 +202,7 @@ void interop_last(void);
 void efi_first(void);
 void efi_between(void);
 void efi_last(void);
+void efi_write_chunk(void);
 
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);

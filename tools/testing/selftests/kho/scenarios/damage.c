@@ -239,10 +239,18 @@ static void load_image(__u64 number, const struct plan *plan)
 		require(false, "load the next kernel: %s", result_name(ret));
 }
 
+/* Nothing is in use by then, so it is what will be written */
+static void choose_version(__u64 number)
+{
+	if (write_file("/sys/kernel/kho/components/vmalloc/write", number % 2 ? "2" : "1"))
+		require(false, "choose the version of vmalloc areas");
+}
+
 static void prepare(__u64 number)
 {
 	struct plan plan = make_plan(number);
 
+	choose_version(number);
 	preserve_sessions(number);
 	fill_region(number);
 	load_image(number, &plan);

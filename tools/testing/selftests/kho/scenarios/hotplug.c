@@ -7,6 +7,7 @@
  *
  * needs memory: 512M
  * needs hotplug: 256M
+ * needs arch: x86_64
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -40,7 +40,7 @@ static void second(void)
 static void third(void)
 {
 	check_result(load_bare(), 0, "load an image without a handover");
-	start_bare();
+	start_last();
 }
 
 SCENARIO(image_off, { first }, { second, "ours:sum=1", "kho=off" },

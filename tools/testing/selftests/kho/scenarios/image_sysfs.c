@@ -16,7 +16,7 @@
 static const struct {
 	const char *name, *oldest, *newest, *preferred;
 } components[] = {
-	{ "radix", "1", "1", "1" }, { "vmalloc", "1", "1", "1" },
+	{ "radix", "1", "1", "1" }, { "vmalloc", "1", "2", "1" },
 	{ "block", "1", "1", "1" }, { "memblock", "1", "1", "1" },
 	{ "luo", "5", "5", "5" }, { "memfd", "2", "2", "2" },
 };

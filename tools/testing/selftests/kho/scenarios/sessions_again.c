@@ -57,9 +57,14 @@ static void killed_manager(int device)
 	      "it is killed");
 }
 
+/* Loading is not refused: they can be finished until it is started */
 static void check_refused(const char *log)
 {
 	check_result(load_next_kernel(), 0, "load the next kernel");
+	check(kmsg_has("of the previous kernel not finished, a kexec would lose them"),
+	      "the log says what would be lost");
+	check_kho("next/status", "incompatible");
+	check_kho("next/potential", "incompatible");
 	check_result(try_kexec(), -EPROTONOSUPPORT, "kexec");
 	check(kmsg_has(log), "the log says \"%s\"", log);
 }
@@ -69,6 +74,7 @@ static void between(void)
 	int device, session, empty;
 
 	check_kho("components/luo/users", "2");
+	check_kho("components/luo/unfinished", "2");
 	check_refused("kexec refused: 2 sessions of the previous kernel");
 	check(kmsg_has("session [vm] of the previous kernel is not finished"),
 	      "and which ones");
@@ -84,7 +90,11 @@ static void between(void)
 	memfiles_retrieve(session, &first, 1);
 	memfiles_retrieve(session, &second, 1);
 	check_refused("kexec refused: 1 sessions of the previous kernel");
+	check_kho("components/luo/unfinished", "1");
 	check_result(luo_finish(session), 0, "finish");
+	check_kho("components/luo/unfinished", "0");
+	check_kho("next/status", "compatible");
+	check_kho("next/potential", "compatible");
 	memfiles_preserve(session, &again, 1);
 }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO held memory - what the previous kernel preserved and nobody took back.
+ *
+ * Owns the release of it, on root's word. A page does not know its owner. So what
+ * may still be asked for is asked of the owners, and as long as there is any of
+ * it nothing is released.
+ */
+
+#define pr_fmt(fmt) "KHO: held: " fmt
+
+#include <linux/gfp.h>
+#include <linux/highmem.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/compat.h>
+#include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+
+#include "kexec_handover_internal.h"
+
+/**
+ * kho_held_waiting - how much of the previous kernel may still be asked for
+ *
+ * Context: may sleep.
+ * Return: the number of sessions, and of subtrees that nobody has retrieved.
+ */
+long kho_held_waiting(void)
+{
+	long nr = kho_subtrees_waiting();
+
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		nr += atomic_long_read(&kho_table.components[i]->unfinished);
+	return nr;
+}
+
+static int kho_give_up_all(void)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const struct kho_component *c = kho_table.components[i];
+		int err = c->give_up ? c->give_up() : 0;
+
+		if (err)
+			return err;
+	}
+
+	kho_subtrees_give_up();
+	return 0;
+}
+
+static void kho_release_range(struct kho_restore_batch *batch, struct page *page,
+			      unsigned int order)
+{
+	const struct page *end = page + BIT(order);
+
+	if (!kho_restore_range(batch, page, order))
+		return;
+
+	for (; page < end; page++) {
+		clear_highpage(page);
+		__free_page(page);
+		cond_resched();
+	}
+}
+
+/* Only ranges of the map are marked, and their first pages only */
+static void kho_release_ranges(unsigned long pfn, unsigned long end)
+{
+	struct kho_restore_batch batch = {};
+
+	while (pfn < end) {
+		int order = kho_preserved_order(PFN_PHYS(pfn));
+
+		if (order < 0 || kho_in_fdt_page(pfn)) {
+			pfn++;
+			continue;
+		}
+		kho_release_range(&batch, pfn_to_page(pfn), order);
+		pfn += BIT(order);
+	}
+
+	kho_restore_batch_end(&batch);
+}
+
+/**
+ * kho_release_held - give memory of the previous kernel to the page allocator
+ * @all: what may still be asked for is given up first, so that nobody gets it.
+ *
+ * All that is held but the FDT is cleared and freed.
+ *
+ * Context: may sleep.
+ * Return: 0; -EBUSY if something may still be asked for and is not given up, or is
+ * in use; -ENOMEM.
+ */
+int kho_release_held(bool all)
+{
+	static DEFINE_MUTEX(lock);
+	unsigned long before = kho_held_kib(), pfn;
+	long waiting;
+	int err;
+
+	guard(mutex)(&lock);
+
+	waiting = kho_held_waiting();
+	if (waiting && !all) {
+		pr_warn("not released: %ld sessions and subtrees of the previous kernel may still be asked for\n",
+			waiting);
+		return -EBUSY;
+	}
+
+	err = kho_give_up_all();
+	if (err)
+		return err;
+
+	for (pfn = 0; pfn < max_pfn; pfn = pageblock_end_pfn(pfn)) {
+		get_online_mems();
+		if (pfn_to_online_page(pfn))
+			kho_release_ranges(pfn, pageblock_end_pfn(pfn));
+		put_online_mems();
+		cond_resched();
+	}
+
+	pr_info("%lu KiB released\n", before - kho_held_kib());
+	return 0;
+}

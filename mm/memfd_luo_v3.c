@@ -1,0 +1,1223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * memfd version 3 - a file in memory, handed over as extents.
+ *
+ * Owns the walk of the page cache that describes a file, the pieces that its
+ * extents are stored in, and the way back. Version 2, the choice between the two
+ * and the component belong to memfd_luo.c.
+ *
+ * The layout is in linux/kho/abi/memfd.h.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/dcache.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/memfd.h>
+#include <linux/kho/compat.h>
+#include <linux/liveupdate.h>
+#include <linux/memcontrol.h>
+#include <linux/memfd.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/uidgid.h>
+#include <linux/user_namespace.h>
+#include <uapi/linux/memfd.h>
+
+#include "internal.h"
+#include "memfd_luo.h"
+#include "swap.h"
+
+/* Writing */
+
+/* Not an error: what is there has to be read from swap, or moved out of scratch */
+#define MEMFD_LUO_MUST_MOVE	1
+
+/**
+ * struct memfd_luo_v3 - a file that is preserved
+ * @file: the file.
+ * @ser: what the next kernel gets.
+ * @last: the piece that is being filled, %NULL while there is none.
+ * @cur: the extent that is growing: pinned, but neither preserved nor in a piece;
+ *	without pages if there is none.
+ * @next: the index up to which the file has been described.
+ * @end: the first index that is not in the file.
+ * @nr_cached: how many pages of the page cache the extents are.
+ * @nr_unwritten: how many of them have never been written to.
+ * @beyond: there are pages beyond the end.
+ * @counted: memory was found to suffice for what has to be moved.
+ */
+struct memfd_luo_v3 {
+	struct file *file;
+	struct memfd_luo_v3_ser *ser;
+	struct memfd_luo_extents *last;
+	struct memfd_luo_extent cur;
+	pgoff_t next;
+	pgoff_t end;
+	unsigned long nr_cached;
+	unsigned long nr_unwritten;
+	bool beyond;
+	bool counted;
+};
+
+static bool memfd_luo_has_memory(const struct memfd_luo_extent *extent)
+{
+	return !(extent->flags & MEMFD_LUO_EXTENT_POISONED);
+}
+
+static void memfd_luo_unpreserve_upto(const struct memfd_luo_extent *extent,
+				      unsigned long nr_pages)
+{
+	if (!memfd_luo_has_memory(extent))
+		return;
+	if (!extent->order) {
+		kho_unpreserve_pages(pfn_to_page(extent->pfn), nr_pages);
+		return;
+	}
+
+	for (unsigned long i = 0; i < nr_pages; i += BIT(extent->order))
+		kho_unpreserve_folio(pfn_folio(extent->pfn + i));
+}
+
+static int memfd_luo_preserve_extent(const struct memfd_luo_extent *extent)
+{
+	int err;
+
+	if (!memfd_luo_has_memory(extent))
+		return 0;
+	if (!extent->order)
+		return kho_preserve_pages(pfn_to_page(extent->pfn), extent->nr_pages);
+
+	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
+		err = kho_preserve_folio(pfn_folio(extent->pfn + i));
+		if (err) {
+			memfd_luo_unpreserve_upto(extent, i);
+			return err;
+		}
+	}
+
+	return 0;
+}
+
+static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
+{
+	if (!memfd_luo_has_memory(extent))
+		return;
+
+	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order))
+		unpin_folio(pfn_folio(extent->pfn + i));
+}
+
+static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
+{
+	struct memfd_luo_extents *piece = kho_alloc_preserve(sizeof(*piece));
+
+	if (IS_ERR(piece))
+		return PTR_ERR(piece);
+
+	if (w->last)
+		KHOSER_STORE_PTR(w->last->next, piece);
+	else
+		KHOSER_STORE_PTR(w->ser->first, piece);
+	w->last = piece;
+	return 0;
+}
+
+/* The extent that has been growing is complete */
+static int memfd_luo_flush(struct memfd_luo_v3 *w)
+{
+	struct memfd_luo_extent *cur = &w->cur;
+	int err = 0;
+
+	if (!cur->nr_pages)
+		return 0;
+
+	if (!w->last || w->last->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
+		err = memfd_luo_add_piece(w);
+	err = err ?: memfd_luo_preserve_extent(cur);
+	if (err)
+		return err;
+
+	w->last->extents[w->last->nr++] = *cur;
+	w->ser->nr_extents++;
+	if (memfd_luo_has_memory(cur))
+		w->ser->nr_pages += cur->nr_pages;
+	else
+		w->ser->nr_poisoned += cur->nr_pages;
+	cur->nr_pages = 0;
+	return 0;
+}
+
+static bool memfd_luo_continues(const struct memfd_luo_extent *cur,
+				const struct memfd_luo_extent *add)
+{
+	return cur->nr_pages && cur->index + cur->nr_pages == add->index &&
+	       cur->order == add->order && cur->flags == add->flags &&
+	       cur->nr_pages <= U32_MAX - add->nr_pages &&
+	       (!memfd_luo_has_memory(add) || cur->pfn + cur->nr_pages == add->pfn);
+}
+
+/* What @add says is pinned, and still the caller's if this fails */
+static int memfd_luo_add_extent(struct memfd_luo_v3 *w,
+				const struct memfd_luo_extent *add)
+{
+	int err;
+
+	if (memfd_luo_continues(&w->cur, add)) {
+		w->cur.nr_pages += add->nr_pages;
+	} else {
+		err = memfd_luo_flush(w);
+		if (err)
+			return err;
+		w->cur = *add;
+	}
+
+	w->next = add->index + add->nr_pages;
+	return 0;
+}
+
+/* There is nothing at that index that could be handed over, and must not be read */
+static int memfd_luo_add_poison(struct memfd_luo_v3 *w, pgoff_t index)
+{
+	const struct memfd_luo_extent extent = {
+		.index = index,
+		.nr_pages = 1,
+		.flags = MEMFD_LUO_EXTENT_POISONED,
+	};
+
+	return memfd_luo_add_extent(w, &extent);
+}
+
+/*
+ * The folio is pinned and locked. It is marked dirty because what is clean may be
+ * reclaimed in the next kernel, although it has been written to since.
+ */
+static int memfd_luo_add_folio(struct memfd_luo_v3 *w, struct folio *folio)
+{
+	const struct memfd_luo_extent extent = {
+		.index = folio->index,
+		.pfn = folio_pfn(folio),
+		.nr_pages = folio_nr_pages(folio),
+		.order = folio_order(folio),
+		.flags = folio_test_uptodate(folio) ? MEMFD_LUO_EXTENT_WRITTEN : 0,
+	};
+	int err;
+
+	if (!folio_test_dirty(folio))
+		folio_mark_dirty(folio);
+
+	err = memfd_luo_add_extent(w, &extent);
+	if (err)
+		return err;
+
+	w->nr_cached += extent.nr_pages;
+	if (!extent.flags)
+		w->nr_unwritten += extent.nr_pages;
+	return 0;
+}
+
+/*
+ * A poisoned page is all that is lost: a large folio is split, and looked up
+ * again. The folio is locked.
+ */
+static int memfd_luo_skip_poison(struct memfd_luo_v3 *w, struct folio *folio)
+{
+	int err;
+
+	if (folio_test_large(folio)) {
+		err = split_folio(folio);
+		if (!err)
+			return -EAGAIN;
+		pr_warn("memfd has a poisoned page in the folio at index %lu, page frame 0x%lx, which cannot be split: %pe\n",
+			folio->index, folio_pfn(folio), ERR_PTR(err));
+		return -EHWPOISON;
+	}
+
+	err = memfd_luo_add_poison(w, folio->index);
+	if (!err)
+		w->nr_cached++;
+	return err;
+}
+
+static int memfd_luo_pin(struct memfd_luo_v3 *w, struct folio *folio)
+{
+	int err = try_grab_folio(folio, 1, FOLL_PIN);
+
+	if (err)
+		return err;
+
+	err = memfd_luo_add_folio(w, folio);
+	if (err)
+		unpin_folio(folio);
+	return err;
+}
+
+/*
+ * Pin a folio that was found in the page cache. The reference of the look-up does
+ * not keep it there; its lock does, and from then on the pin.
+ *
+ * Return: 0; -EAGAIN if another is there by now; %MEMFD_LUO_MUST_MOVE if it has to
+ * be moved before it can be pinned.
+ */
+static int memfd_luo_pin_found(struct memfd_luo_v3 *w, struct folio *folio,
+			       pgoff_t index)
+{
+	int err;
+
+	folio_lock(folio);
+	if (folio->mapping != w->file->f_mapping || folio->index != index)
+		err = -EAGAIN;
+	else if (folio_contain_hwpoisoned_page(folio))
+		err = memfd_luo_skip_poison(w, folio);
+	else if (!folio_is_longterm_pinnable(folio))
+		err = MEMFD_LUO_MUST_MOVE;
+	else
+		err = memfd_luo_pin(w, folio);
+	folio_unlock(folio);
+
+	return err;
+}
+
+/* Would what is found there have to be read from swap, or moved? */
+static bool memfd_luo_must_move(struct folio *folio)
+{
+	return xa_is_value(folio) || !folio_is_longterm_pinnable(folio);
+}
+
+static void memfd_luo_put_entries(struct folio_batch *batch, unsigned int from,
+				  unsigned int to)
+{
+	for (; from < to; from++) {
+		if (!xa_is_value(batch->folios[from]))
+			folio_put(batch->folios[from]);
+	}
+}
+
+/*
+ * What has been moved out of scratch does not move back: know that memory is going
+ * to suffice for all of the file before anything is moved.
+ */
+static int memfd_luo_check_memory(struct memfd_luo_v3 *w, pgoff_t index)
+{
+	unsigned long needed = 0, available;
+	pgoff_t indices[FOLIO_BATCH_SIZE];
+	struct folio_batch batch;
+	unsigned int nr;
+
+	if (w->counted)
+		return 0;
+
+	folio_batch_init(&batch);
+	while (index < w->end &&
+	       (nr = find_get_entries(w->file->f_mapping, &index, w->end - 1,
+				      &batch, indices))) {
+		for (unsigned int i = 0; i < nr; i++) {
+			struct folio *folio = batch.folios[i];
+
+			if (memfd_luo_must_move(folio))
+				needed += xa_is_value(folio) ? 1 : folio_nr_pages(folio);
+		}
+		memfd_luo_put_entries(&batch, 0, nr);
+		folio_batch_init(&batch);
+		cond_resched();
+	}
+
+	available = kho_preservable_pages();
+	if (needed > available) {
+		pr_warn_ratelimited("memfd needs %lu KiB outside scratch, %lu KiB are available\n",
+				    needed << (PAGE_SHIFT - 10),
+				    available << (PAGE_SHIFT - 10));
+		return -ENOMEM;
+	}
+
+	w->counted = true;
+	return 0;
+}
+
+/*
+ * Pin what has to be read from swap, or moved, first. There is no hole between
+ * @index and @end, which would be filled.
+ */
+static int memfd_luo_pin_moved(struct memfd_luo_v3 *w, pgoff_t index, pgoff_t end)
+{
+	struct folio *folios[FOLIO_BATCH_SIZE];
+	loff_t last;
+	pgoff_t offset;
+	long i, nr;
+	int err;
+
+	err = memfd_luo_check_memory(w, index);
+	if (err)
+		return err;
+
+	last = min((loff_t)end << PAGE_SHIFT, i_size_read(file_inode(w->file))) - 1;
+	nr = memfd_pin_folios(w->file, (loff_t)index << PAGE_SHIFT, last, folios,
+			      ARRAY_SIZE(folios), &offset);
+	if (nr < 0) {
+		pr_warn("memfd cannot be moved out of scratch or swap from index %lu to %lu: %pe\n",
+			index, end, ERR_PTR(nr));
+		return nr;
+	}
+
+	for (i = 0; i < nr && !err; i++) {
+		folio_lock(folios[i]);
+		if (folios[i]->mapping != w->file->f_mapping ||
+		    folios[i]->index != index)
+			err = -EAGAIN;
+		else
+			err = memfd_luo_add_folio(w, folios[i]);
+		index = folio_next_index(folios[i]);
+		folio_unlock(folios[i]);
+	}
+	if (err)
+		unpin_folios(folios + i - 1, nr - i + 1);
+
+	/* More folios than there were entries: look up those that are left */
+	return err ?: w->next < end ? -EAGAIN : 0;
+}
+
+static bool memfd_luo_is_poison_marker(struct folio *entry)
+{
+	return xa_is_value(entry) &&
+	       softleaf_is_poison_marker(radix_to_swp_entry(entry));
+}
+
+/* Entries from @i on that have to be moved, and have no hole between them */
+static unsigned int memfd_luo_run(const struct folio_batch *batch,
+				  const pgoff_t *indices, unsigned int i)
+{
+	pgoff_t next;
+
+	do {
+		struct folio *folio = batch->folios[i];
+
+		next = indices[i] + (xa_is_value(folio) ? 1 : folio_nr_pages(folio));
+		i++;
+	} while (i < batch->nr && indices[i] == next &&
+		 memfd_luo_must_move(batch->folios[i]) &&
+		 !memfd_luo_is_poison_marker(batch->folios[i]) &&
+		 (xa_is_value(batch->folios[i]) ||
+		  !folio_contain_hwpoisoned_page(batch->folios[i])));
+
+	return i;
+}
+
+/* One entry, or several that have to be moved; *@i is then that behind them */
+static int memfd_luo_walk_entry(struct memfd_luo_v3 *w, struct folio_batch *batch,
+				const pgoff_t *indices, unsigned int *i)
+{
+	unsigned int first = *i, next = first + 1;
+	struct folio *folio = batch->folios[first];
+	int err = MEMFD_LUO_MUST_MOVE;
+	pgoff_t end;
+
+	if (memfd_luo_is_poison_marker(folio))
+		err = memfd_luo_add_poison(w, indices[first]);
+	else if (!xa_is_value(folio))
+		err = memfd_luo_pin_found(w, folio, indices[first]);
+
+	if (err == MEMFD_LUO_MUST_MOVE)
+		next = memfd_luo_run(batch, indices, first);
+	end = indices[next - 1] + 1;
+
+	/* They cannot be moved while the references of the look-up are there */
+	memfd_luo_put_entries(batch, first, next);
+	*i = next;
+	if (err == MEMFD_LUO_MUST_MOVE)
+		err = memfd_luo_pin_moved(w, indices[first], end);
+	return err;
+}
+
+static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batch,
+				const pgoff_t *indices)
+{
+	unsigned int i = 0;
+	int err = 0;
+
+	while (!err && i < batch->nr) {
+		/* A folio that was read from swap may be larger than its entry was */
+		if (indices[i] >= w->next) {
+			err = memfd_luo_walk_entry(w, batch, indices, &i);
+		} else {
+			memfd_luo_put_entries(batch, i, i + 1);
+			i++;
+		}
+	}
+	memfd_luo_put_entries(batch, i, batch->nr);
+
+	return err;
+}
+
+static bool memfd_luo_has_more(struct address_space *mapping, pgoff_t index)
+{
+	return xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT);
+}
+
+/* Describe the file: pin and preserve all that is in its page cache, and in swap */
+static int memfd_luo_walk(struct memfd_luo_v3 *w)
+{
+	struct address_space *mapping = w->file->f_mapping;
+	pgoff_t indices[FOLIO_BATCH_SIZE];
+	struct folio_batch batch;
+	pgoff_t index = 0;
+	int err = 0;
+
+	w->end = DIV_ROUND_UP_ULL(i_size_read(mapping->host), PAGE_SIZE);
+	folio_batch_init(&batch);
+	while (index < w->end &&
+	       find_get_entries(mapping, &index, w->end - 1, &batch, indices)) {
+		err = memfd_luo_walk_batch(w, &batch, indices);
+		folio_batch_init(&batch);
+		if (err == -EAGAIN && !fatal_signal_pending(current))
+			index = w->next;
+		else if (err)
+			return err;
+		index = max(index, w->next);
+		cond_resched();
+	}
+
+	w->beyond = memfd_luo_has_more(mapping, max(w->end, w->next));
+	return memfd_luo_flush(w);
+}
+
+/* Undo memfd_luo_walk(), whether or not it succeeded */
+static void memfd_luo_forget(struct memfd_luo_v3 *w)
+{
+	struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first), *next;
+
+	if (w->cur.nr_pages)
+		memfd_luo_unpin_extent(&w->cur);
+
+	for (; piece; piece = next) {
+		for (u64 i = 0; i < piece->nr; i++) {
+			const struct memfd_luo_extent *extent = &piece->extents[i];
+
+			memfd_luo_unpreserve_upto(extent, extent->nr_pages);
+			memfd_luo_unpin_extent(extent);
+			cond_resched();
+		}
+		next = KHOSER_LOAD_PTR(piece->next);
+		kho_unpreserve_free(piece);
+	}
+
+	w->ser->first.phys = 0;
+	w->ser->nr_extents = 0;
+	w->ser->nr_pages = 0;
+	w->ser->nr_poisoned = 0;
+	*w = (struct memfd_luo_v3){ .file = w->file, .ser = w->ser };
+}
+
+static void memfd_luo_save_name(struct file *file, char *to, size_t size)
+{
+	struct name_snapshot name;
+
+	take_dentry_name_snapshot(&name, file->f_path.dentry);
+	strscpy_pad(to, name.name.name, size);
+	release_dentry_name_snapshot(&name);
+}
+
+/* Everything but the contents; may change until the kexec begins */
+static int memfd_luo_save_attributes(struct memfd_luo_v3 *w)
+{
+	struct inode *inode = file_inode(w->file);
+	struct memfd_luo_v3_ser *ser = w->ser;
+	int seals = memfd_get_seals(w->file);
+
+	if (seals < 0)
+		return seals;
+	if (seals & ~MEMFD_LUO_ALL_SEALS) {
+		pr_warn("memfd has seals 0x%x, known are 0x%x\n", seals,
+			MEMFD_LUO_ALL_SEALS);
+		return -EOPNOTSUPP;
+	}
+
+	ser->pos = w->file->f_pos;
+	ser->size = i_size_read(inode);
+	ser->seals = seals;
+	ser->mode = inode->i_mode & S_IALLUGO;
+	ser->uid = from_kuid(&init_user_ns, inode->i_uid);
+	ser->gid = from_kgid(&init_user_ns, inode->i_gid);
+	memfd_luo_save_name(w->file, ser->name, sizeof(ser->name));
+	return 0;
+}
+
+static int memfd_luo_v3_preserve(struct liveupdate_file_op_args *args)
+{
+	struct inode *inode = file_inode(args->file);
+	struct memfd_luo_v3 *w;
+	int err;
+
+	err = memfd_luo_get(3);
+	if (err)
+		return err;
+
+	err = -ENOMEM;
+	w = kzalloc_obj(*w);
+	if (!w)
+		goto put;
+
+	w->file = args->file;
+	w->ser = kho_alloc_preserve(sizeof(*w->ser));
+	if (IS_ERR(w->ser)) {
+		err = PTR_ERR(w->ser);
+		goto free;
+	}
+
+	inode_lock(inode);
+	shmem_freeze(inode, true);
+	err = memfd_luo_save_attributes(w) ?: memfd_luo_walk(w);
+	if (err) {
+		memfd_luo_forget(w);
+		shmem_freeze(inode, false);
+	}
+	inode_unlock(inode);
+	if (err)
+		goto free_ser;
+
+	args->private_data = w;
+	args->serialized_data = virt_to_phys(w->ser);
+	return 0;
+
+free_ser:
+	kho_unpreserve_free(w->ser);
+free:
+	kfree(w);
+put:
+	kho_component_put(&memfd_kho_component);
+	return err;
+}
+
+static void memfd_luo_v3_unpreserve(struct liveupdate_file_op_args *args)
+{
+	struct inode *inode = file_inode(args->file);
+	struct memfd_luo_v3 *w = args->private_data;
+
+	inode_lock(inode);
+	memfd_luo_forget(w);
+	shmem_freeze(inode, false);
+	inode_unlock(inode);
+
+	kho_unpreserve_free(w->ser);
+	kfree(w);
+	kho_component_put(&memfd_kho_component);
+}
+
+static bool memfd_luo_memory_failed(void)
+{
+	return IS_ENABLED(CONFIG_MEMORY_FAILURE) &&
+	       atomic_long_read(&num_poisoned_pages);
+}
+
+/* Is there a page of the extent that is not what it says any more? */
+static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
+{
+	if (!memfd_luo_has_memory(extent))
+		return false;
+	if (kho_find_poison(extent->pfn, extent->nr_pages) !=
+	    extent->pfn + extent->nr_pages)
+		return true;
+	if (extent->flags & MEMFD_LUO_EXTENT_WRITTEN)
+		return false;
+
+	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
+		struct folio *folio = pfn_folio(extent->pfn + i);
+		bool written;
+
+		/* Somebody may be writing to it right now */
+		folio_lock(folio);
+		written = folio_test_uptodate(folio);
+		folio_unlock(folio);
+		if (written)
+			return true;
+	}
+
+	return false;
+}
+
+/*
+ * What is pinned stays where it is, and the file cannot be cut. But a hole may
+ * have been filled, a page been written to for the first time, or memory failed.
+ */
+static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
+{
+	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
+
+	if (w->beyond || READ_ONCE(w->file->f_mapping->nrpages) != w->nr_cached)
+		return true;
+	if (!w->nr_unwritten && !memfd_luo_memory_failed())
+		return false;
+
+	for (; piece; piece = KHOSER_LOAD_PTR(piece->next)) {
+		for (u64 i = 0; i < piece->nr; i++) {
+			if (memfd_luo_extent_changed(&piece->extents[i]))
+				return true;
+		}
+		cond_resched();
+	}
+
+	return false;
+}
+
+static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
+{
+	struct inode *inode = file_inode(args->file);
+	struct memfd_luo_v3 *w = args->private_data;
+	int err;
+
+	inode_lock(inode);
+	shmem_hold(inode, true);
+	err = memfd_luo_save_attributes(w);
+	if (!err && memfd_luo_changed(w)) {
+		memfd_luo_forget(w);
+		err = memfd_luo_walk(w);
+		/* Nothing is preserved then, which the next try notices */
+		if (err)
+			memfd_luo_forget(w);
+	}
+	if (err)
+		shmem_hold(inode, false);
+	inode_unlock(inode);
+
+	return err;
+}
+
+/* The lock of the inode may be taken by somebody who waits for this */
+static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
+{
+	shmem_hold(file_inode(args->file), false);
+}
+
+/* Reading */
+
+/**
+ * struct memfd_luo_reader - position in the extents of an incoming file
+ * @ser: the file.
+ * @batch: what accounts for what is restored.
+ * @piece: the current piece, %NULL before the first.
+ * @i: the next extent in it.
+ * @extents_left: how many there are from there on.
+ * @pages_left: how many pages they have.
+ * @poisoned_left: how many they have that are poisoned.
+ * @index: the first index that is still free.
+ * @end: the first index that is not in the file.
+ */
+struct memfd_luo_reader {
+	const struct memfd_luo_v3_ser *ser;
+	struct kho_restore_batch *batch;
+	struct memfd_luo_extents *piece;
+	u64 i;
+	u64 extents_left;
+	u64 pages_left;
+	u64 poisoned_left;
+	u64 index;
+	u64 end;
+};
+
+static bool memfd_luo_check_ser(const struct memfd_luo_v3_ser *ser)
+{
+	u64 held = kho_held_kib() >> (PAGE_SHIFT - 10);
+
+	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
+		pr_warn("memfd has seals 0x%x and flags 0x%x, known are 0x%x and none\n",
+			ser->seals, ser->flags, MEMFD_LUO_ALL_SEALS);
+	else if (ser->size > MAX_LFS_FILESIZE)
+		pr_warn("memfd has %llu bytes, at most %llu are possible\n",
+			ser->size, (u64)MAX_LFS_FILESIZE);
+	else if (ser->pos > MAX_LFS_FILESIZE)
+		pr_warn("memfd has position %llu, at most %llu is possible\n",
+			ser->pos, (u64)MAX_LFS_FILESIZE);
+	else if (ser->mode & ~S_IALLUGO)
+		pr_warn("memfd has mode 0%o, permissions are at most 0%o\n",
+			ser->mode, S_IALLUGO);
+	else if (!uid_valid(make_kuid(&init_user_ns, ser->uid)) ||
+		 !gid_valid(make_kgid(&init_user_ns, ser->gid)))
+		pr_warn("memfd has owner %u and group %u, expected valid ones\n",
+			ser->uid, ser->gid);
+	else if (ser->reserved)
+		pr_warn("memfd has 0x%x where 0 is expected\n", ser->reserved);
+	else if (strnlen(ser->name, sizeof(ser->name)) == sizeof(ser->name))
+		pr_warn("memfd has a name of more than %zu bytes\n",
+			sizeof(ser->name) - 1);
+	else if (ser->nr_pages > held || ser->nr_poisoned > totalram_pages())
+		pr_warn("memfd has %llu pages and %llu poisoned ones, at most %llu and %lu are possible\n",
+			ser->nr_pages, ser->nr_poisoned, held, totalram_pages());
+	else if (ser->nr_extents > ser->nr_pages + ser->nr_poisoned ||
+		 !ser->nr_extents != !ser->first.phys)
+		pr_warn("memfd has %llu pages in %llu extents at 0x%llx\n",
+			ser->nr_pages + ser->nr_poisoned, ser->nr_extents,
+			ser->first.phys);
+	else
+		return true;
+
+	return false;
+}
+
+/*
+ * Can the state of an incoming memfd be read? Then copy it: if it is that of two
+ * files, the one may free it while the other is retrieved.
+ */
+static struct memfd_luo_v3_ser *memfd_luo_v3_read(u64 data)
+{
+	struct memfd_luo_v3_ser *ser;
+	int err = kho_object_readable(&memfd_kho_component);
+
+	if (err)
+		goto hold_back;
+
+	err = -EINVAL;
+	if (kho_preserved_order(data) < 0) {
+		pr_warn("state of a memfd at 0x%llx is not in preserved memory\n",
+			data);
+		goto hold_back;
+	}
+
+	ser = kmemdup(phys_to_virt(data), sizeof(*ser), GFP_KERNEL);
+	if (!ser)
+		return ERR_PTR(-ENOMEM);
+	if (memfd_luo_check_ser(ser))
+		return ser;
+
+	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
+		err = -EOPNOTSUPP;
+	kfree(ser);
+hold_back:
+	kho_hold_back("a memfd", err);
+	return ERR_PTR(err);
+}
+
+/* Get the next piece, before it is read: nobody else may free it meanwhile */
+static bool memfd_luo_take_piece(struct memfd_luo_reader *r, phys_addr_t phys)
+{
+	if (kho_preserved_order(phys) != get_order(sizeof(*r->piece)) ||
+	    !kho_restore_folio_batch(r->batch, phys)) {
+		pr_warn("extents of a memfd at %pa are not in preserved memory\n",
+			&phys);
+		return false;
+	}
+
+	r->piece = phys_to_virt(phys);
+	r->i = 0;
+	if (!r->piece->nr || r->piece->nr > MEMFD_LUO_EXTENTS_IN_PIECE ||
+	    r->piece->nr > r->extents_left) {
+		pr_warn("memfd has %llu extents at %pa, expected 1 to %llu\n",
+			r->piece->nr, &phys,
+			min((u64)MEMFD_LUO_EXTENTS_IN_PIECE, r->extents_left));
+		return false;
+	}
+
+	return true;
+}
+
+/* The next extent, anything; %NULL after the last one or if there is none to read */
+static const struct memfd_luo_extent *
+memfd_luo_next_extent(struct memfd_luo_reader *r)
+{
+	phys_addr_t phys = r->ser->first.phys;
+
+	if (!r->extents_left)
+		return NULL;
+
+	if (r->piece && r->i == r->piece->nr) {
+		phys = r->piece->next.phys;
+		folio_put(virt_to_folio(r->piece));
+		r->piece = NULL;
+	}
+	if (!r->piece && !memfd_luo_take_piece(r, phys))
+		return NULL;
+
+	return &r->piece->extents[r->i++];
+}
+
+static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
+				   const struct memfd_luo_extent *e)
+{
+	bool poisoned = e->flags == MEMFD_LUO_EXTENT_POISONED;
+	u64 left = poisoned ? r->poisoned_left : r->pages_left;
+	u64 nr_folio;
+
+	if (e->flags & ~MEMFD_LUO_EXTENT_WRITTEN && !poisoned) {
+		pr_warn("memfd has flags 0x%x at index %llu, expected 0x%lx, 0x%lx or none\n",
+			e->flags, e->index, MEMFD_LUO_EXTENT_WRITTEN,
+			MEMFD_LUO_EXTENT_POISONED);
+		return false;
+	}
+	if (e->order > MAX_FOLIO_ORDER || e->reserved || (poisoned && e->order)) {
+		pr_warn("memfd has folios of order %u at index %llu, reserved 0x%x; expected at most %u and 0\n",
+			e->order, e->index, e->reserved,
+			poisoned ? 0 : (unsigned int)MAX_FOLIO_ORDER);
+		return false;
+	}
+
+	/* The last folio may go beyond the end */
+	nr_folio = BIT_ULL(e->order);
+	if (!e->nr_pages || e->index < r->index || e->index >= r->end ||
+	    e->nr_pages > round_up(r->end, nr_folio) - e->index ||
+	    e->nr_pages > left) {
+		pr_warn("memfd has an extent of %u pages at index %llu, expected at most %llu from index %llu to %llu\n",
+			e->nr_pages, e->index, left, r->index, r->end);
+		return false;
+	}
+	if (!IS_ALIGNED(e->index | e->nr_pages | e->pfn, nr_folio) ||
+	    (poisoned && e->pfn) || e->pfn > PHYS_PFN(PHYS_ADDR_MAX) - e->nr_pages) {
+		pr_warn("memfd has %u pages at page frame 0x%llx, index %llu, not aligned to order %u%s\n",
+			e->nr_pages, e->pfn, e->index, e->order,
+			poisoned ? ", poisoned" : "");
+		return false;
+	}
+
+	return true;
+}
+
+/* The largest folio that contiguous pages can begin with, where it may be in a file */
+static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
+					unsigned long nr_pages)
+{
+	unsigned int order = __ffs64(index | page_to_pfn(page) |
+				     rounddown_pow_of_two(nr_pages));
+
+	order = min_t(unsigned int, order, MAX_PAGECACHE_ORDER);
+	while (order && (!(THP_ORDERS_ALL_FILE_DEFAULT & BIT(order)) ||
+			 page_zone(page) != page_zone(page + BIT(order) - 1)))
+		order--;
+	return order;
+}
+
+/* A folio of pages that have been restored, each with a reference of its own */
+static struct folio *memfd_luo_join(struct page *page, unsigned int order)
+{
+	for (unsigned long i = 1; i < BIT(order); i++)
+		set_page_count(page + i, 0);
+	if (order)
+		prep_compound_page(page, order);
+	return page_rmappable_folio(page);
+}
+
+/* Takes the reference to @folio */
+static int memfd_luo_insert(struct address_space *mapping, struct folio *folio,
+			    pgoff_t index, bool written)
+{
+	gfp_t gfp = mapping_gfp_mask(mapping);
+	int err;
+
+	__folio_set_locked(folio);
+	__folio_set_swapbacked(folio);
+	mem_cgroup_charge_nearest(folio, gfp);
+
+	/*
+	 * The contents exist only once, and after the first have been taken over
+	 * there is no way back: wait for memory rather than lose them.
+	 */
+	err = shmem_add_to_page_cache(folio, mapping, index, NULL, gfp | __GFP_NOFAIL);
+	if (!err) {
+		if (written)
+			folio_mark_uptodate(folio);
+		folio_mark_dirty(folio);
+		folio_add_lru(folio);
+	} else {
+		pr_err("folio at index %lu cannot be added to a memfd: %pe\n",
+		       index, ERR_PTR(err));
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+
+	return err;
+}
+
+/* To @mapping, or free it if that is %NULL */
+static int memfd_luo_place(struct address_space *mapping, struct folio *folio,
+			   pgoff_t index, bool written)
+{
+	if (mapping)
+		return memfd_luo_insert(mapping, folio, index, written);
+
+	folio_put(folio);
+	return 0;
+}
+
+/* An index that gives SIGBUS and EIO as long as the page is not cut off */
+static int memfd_luo_insert_poison(struct address_space *mapping,
+				   const struct memfd_luo_extent *e)
+{
+	void *marker = swp_to_radix_entry(make_poisoned_swp_entry());
+	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_NOFAIL;
+	int err = 0;
+
+	for (u64 i = 0; i < e->nr_pages && !err; i++) {
+		err = xa_insert_irq(&mapping->i_pages, e->index + i, marker, gfp);
+		/* So it counts when it is cut off. Nobody else knows the file yet */
+		if (!err)
+			SHMEM_I(mapping->host)->swapped++;
+	}
+	if (err)
+		pr_err("poisoned page cannot be added to a memfd: %pe\n", ERR_PTR(err));
+
+	return err;
+}
+
+static int memfd_luo_place_pages(struct address_space *mapping,
+				 const struct memfd_luo_extent *e, struct page *page)
+{
+	unsigned int order;
+	int err = 0;
+
+	for (unsigned long i = 0; i < e->nr_pages; i += BIT(order)) {
+		struct folio *folio;
+
+		order = memfd_luo_fit_order(mapping ? e->index + i : 0, page + i,
+					    e->nr_pages - i);
+		folio = memfd_luo_join(page + i, order);
+		err = memfd_luo_place(err ? NULL : mapping, folio, e->index + i,
+				      e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: err;
+		cond_resched();
+	}
+
+	return err;
+}
+
+/*
+ * Restore the memory of an extent, to @mapping, or to the page allocator if that is
+ * %NULL. *@err is set if it cannot be added.
+ *
+ * Return: %false if it is not there, or not all of it.
+ */
+static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
+				     struct address_space *mapping,
+				     const struct memfd_luo_extent *e, int *err)
+{
+	struct folio *folio;
+	struct page *page;
+
+	if (!memfd_luo_has_memory(e)) {
+		if (mapping)
+			*err = memfd_luo_insert_poison(mapping, e);
+		return true;
+	}
+
+	if (!e->order) {
+		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
+		if (page)
+			*err = memfd_luo_place_pages(mapping, e, page);
+		return page;
+	}
+
+	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
+		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
+			return false;
+		folio = kho_restore_folio_batch(r->batch, PFN_PHYS(e->pfn + i));
+		if (!folio)
+			return false;
+		page_rmappable_folio(folio_page(folio, 0));
+		*err = memfd_luo_place(*err ? NULL : mapping, folio, e->index + i,
+				       e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: *err;
+	}
+
+	return true;
+}
+
+/*
+ * Restore all extents, to @mapping or to the page allocator. After one that cannot
+ * be added the others are freed. One that is damaged ends it: whose memory the
+ * others name is unknown.
+ */
+static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
+			     struct address_space *mapping,
+			     struct kho_restore_batch *batch)
+{
+	struct memfd_luo_reader r = {
+		.ser = ser,
+		.batch = batch,
+		.extents_left = ser->nr_extents,
+		.pages_left = ser->nr_pages,
+		.poisoned_left = ser->nr_poisoned,
+		.end = DIV_ROUND_UP_ULL(ser->size, PAGE_SIZE),
+	};
+	const struct memfd_luo_extent *e;
+	int err = 0;
+
+	while ((e = memfd_luo_next_extent(&r))) {
+		/* Whoever else has the page must not change it meanwhile */
+		const struct memfd_luo_extent extent = *e;
+
+		if (!memfd_luo_check_extent(&r, &extent))
+			break;
+		if (!memfd_luo_restore_extent(&r, err ? NULL : mapping, &extent, &err)) {
+			pr_warn("memfd has %u pages at page frame 0x%llx, order %u, index %llu, that are not preserved\n",
+				extent.nr_pages, extent.pfn, extent.order, extent.index);
+			break;
+		}
+		r.index = extent.index + extent.nr_pages;
+		r.extents_left--;
+		if (memfd_luo_has_memory(&extent))
+			r.pages_left -= extent.nr_pages;
+		else
+			r.poisoned_left -= extent.nr_pages;
+		cond_resched();
+	}
+
+	if (!r.extents_left && !r.pages_left && !r.poisoned_left) {
+		if (r.piece)
+			folio_put(virt_to_folio(r.piece));
+		return err;
+	}
+
+	if (!r.extents_left)
+		pr_warn("memfd has extents of %llu pages and %llu poisoned ones, expected %llu and %llu\n",
+			ser->nr_pages - r.pages_left,
+			ser->nr_poisoned - r.poisoned_left, ser->nr_pages,
+			ser->nr_poisoned);
+	kho_hold_back("part of a memfd", -EINVAL);
+	return -EINVAL;
+}
+
+/* The mode first: F_SEAL_EXEC implies other seals for a file that may be executed */
+static int memfd_luo_set_attributes(struct file *file,
+				    const struct memfd_luo_v3_ser *ser)
+{
+	struct inode *inode = file_inode(file);
+
+	inode->i_mode = (inode->i_mode & ~S_IALLUGO) | ser->mode;
+	inode->i_uid = make_kuid(&init_user_ns, ser->uid);
+	inode->i_gid = make_kgid(&init_user_ns, ser->gid);
+	vfs_setpos(file, ser->pos, MAX_LFS_FILESIZE);
+	i_size_write(inode, ser->size);
+
+	return memfd_add_seals(file, ser->seals);
+}
+
+/* A file without contents, for which all its pages are accounted */
+static struct file *memfd_luo_make_file(const struct memfd_luo_v3_ser *ser)
+{
+	struct file *file;
+	int err;
+
+	file = memfd_alloc_file(ser->name, MFD_ALLOW_SEALING);
+	if (IS_ERR(file)) {
+		/* shmem says ENOSPC, and the table of files ENFILE: all may pass */
+		pr_err("failed to setup file: %pe\n", file);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	err = memfd_luo_set_attributes(file, ser);
+	if (err) {
+		pr_err("failed to add seals: %pe\n", ERR_PTR(err));
+		goto put;
+	}
+
+	if (shmem_inode_acct_blocks(file_inode(file), ser->nr_pages + ser->nr_poisoned)) {
+		pr_warn_ratelimited("memfd has %llu KiB, more than may be committed\n",
+				    ser->nr_pages << (PAGE_SHIFT - 10));
+		err = -ENOMEM;
+		goto put;
+	}
+
+	return file;
+
+put:
+	fput(file);
+	return ERR_PTR(err);
+}
+
+static int memfd_luo_retrieve_file(struct liveupdate_file_op_args *args,
+				   const struct memfd_luo_v3_ser *ser)
+{
+	struct kho_restore_batch batch = {};
+	struct file *file;
+	int err;
+
+	file = memfd_luo_make_file(ser);
+	err = PTR_ERR_OR_ZERO(file);
+	/* With too little memory nothing has been taken over: try again later */
+	if (err == -ENOMEM)
+		return err;
+
+	if (!err) {
+		err = memfd_luo_restore(ser, file->f_mapping, &batch);
+		/* Gives up what was accounted for and is not there */
+		shmem_recalc_inode(file_inode(file), ser->nr_pages + ser->nr_poisoned,
+				   0);
+		if (err)
+			fput(file);
+		else
+			args->file = file;
+	}
+
+	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
+	kho_restore_batch_end(&batch);
+	return err;
+}
+
+/*
+ * The memory of the file exists, so a limit neither fails this nor kills anybody:
+ * folios and the nodes of the page cache are charged where they fit.
+ */
+static int memfd_luo_v3_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct memfd_luo_v3_ser *ser;
+	struct mem_cgroup *memcg, *old;
+	int err;
+
+	ser = memfd_luo_v3_read(args->serialized_data);
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+
+	guard(memalloc_mayfail)();
+	memcg = get_mem_cgroup_with_room(ser->nr_pages +
+					 ser->nr_pages / XA_CHUNK_SIZE + 1);
+	old = set_active_memcg(memcg);
+	err = memfd_luo_retrieve_file(args, ser);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
+	kfree(ser);
+
+	return err;
+}
+
+static void memfd_luo_v3_finish(struct liveupdate_file_op_args *args)
+{
+	struct kho_restore_batch batch = {};
+	struct memfd_luo_v3_ser *ser;
+
+	/* One that was retrieved is the caller's, or has been cleaned up */
+	if (args->retrieve_status)
+		return;
+
+	/* Nobody could free it later: wait for memory, unless killed */
+	while ((ser = memfd_luo_v3_read(args->serialized_data)) == ERR_PTR(-ENOMEM) &&
+	       !fatal_signal_pending(current))
+		schedule_timeout_killable(1);
+	if (IS_ERR(ser))
+		return;
+
+	memfd_luo_restore(ser, NULL, &batch);
+	kfree(ser);
+	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
+	kho_restore_batch_end(&batch);
+}
+
+static bool memfd_luo_v3_can_preserve(struct liveupdate_file_handler *handler,
+				      struct file *file)
+{
+	return memfd_luo_is_memfd(file) && memfd_kho_component.write == 3;
+}
+
+const struct liveupdate_file_ops memfd_luo_v3_file_ops = {
+	.freeze = memfd_luo_v3_freeze,
+	.unfreeze = memfd_luo_v3_unfreeze,
+	.finish = memfd_luo_v3_finish,
+	.retrieve = memfd_luo_v3_retrieve,
+	.preserve = memfd_luo_v3_preserve,
+	.unpreserve = memfd_luo_v3_unpreserve,
+	.can_preserve = memfd_luo_v3_can_preserve,
+	.get_id = memfd_luo_get_id,
+	.owner = THIS_MODULE,
+};
