@@ -248,12 +248,19 @@ def targets(results):
     slow = all_slower(results)
     yield Target("figures worse than stock", None if slow is None
                  else len(slow), 0, slow or [])
+    for folios, limit in ((131072, 0.04), (1048576, 0.33)):
+        yield Target(f"boot cost of {folios:,} fragmented pages, G",
+                     get(results, plain(folios, True), "ours", "boot"), limit)
+    yield Target("taking over 2,048 huge pages, instructions",
+                 get(results, Case(False, 1, "file", True, False, 2048), "ours",
+                     "takeover"), 500000)
 
 
 def unit(metric):
     return {"boot": "G instructions", "init": "G instructions",
             "cold_boot": "G instructions", "cold_init": "G instructions",
-            "finish": "instructions", "metadata": "pages", "runs": "runs",
+            "finish": "instructions", "takeover": "instructions",
+            "metadata": "pages", "runs": "runs",
             }.get(metric, "instructions a folio")
 
 

@@ -111,18 +111,22 @@ def verdicts(results):
 
 
 def target_cases():
-    good = results_of((65536, True, 97, 0.05), (131072, True, None, 0.1),
-                      (262144, True, None, 0.21), (262144, False, 1, 0.0045))
+    good = results_of((65536, True, 97, 0.02), (131072, True, None, 0.04),
+                      (262144, True, None, 0.084), (262144, False, 1, 0.0045),
+                      (1 << 20, True, None, 0.33))
+    huge = figures.Case(False, 1, "file", True, False, 2048)
+    good[huge] = {"ours": {"takeover": 500000}}
     calls = {"stock": {name: 300 for name in MODULE_METRICS},
              "ours": {name: 99 for name in MODULE_METRICS}}
     good[MODULE] = calls
-    yield "targets met", verdicts(good) == [True] * 6
-    yield "targets not measured", verdicts({}) == [None] * 6
+    yield "targets met", verdicts(good) == [True] * 9
+    yield "targets not measured", verdicts({}) == [None] * 9
     bad = results_of((65536, True, 97, 0.051), (131072, True, None, 0.12),
-                     (262144, False, 0.001, 0.0046))
+                     (262144, False, 0.001, 0.0046), (1 << 20, True, None, 0.34))
+    bad[huge] = {"ours": {"takeover": 500001}}
     bad[MODULE] = {"stock": calls["stock"],
                   "ours": {name: 101 for name in MODULE_METRICS}}
-    yield "targets missed", verdicts(bad) == [False] * 6
+    yield "targets missed", verdicts(bad) == [False] * 9
     large = figures.Case(False, 1, "module", True, False, 4)
     huge_only = {large: bad[MODULE]}
     yield ("a share of huge pages is no target",
