@@ -559,6 +559,13 @@ static const char *kho_range_text(char *text, u32 min_version, u32 version)
 	return text;
 }
 
+static const char *kho_writes_text(char *text, const struct kho_component *c)
+{
+	if (kho_write_is_fixed(c))
+		return kho_range_text(text, c->write, c->write);
+	return kho_range_text(text, c->min_write, c->version);
+}
+
 /* What to do about a version that the next kernel does not read */
 static const char *kho_version_advice(const struct kho_component *c,
 				      const struct kho_image_entry *entry)
@@ -580,7 +587,7 @@ static void kho_tell_version(const struct kho_component *c, long users,
 	char reads[KHO_RANGE_SIZE], writes[KHO_RANGE_SIZE];
 
 	kho_range_text(reads, entry->min_version, entry->version);
-	if (atomic_long_read(&c->users))
+	if (users)
 		pr_warn("%s: %ld preserved as version %u, the image reads %s: %s\n",
 			c->name, users, c->write, reads, kho_version_advice(c, entry));
 	else if (c->pinned)
@@ -588,7 +595,7 @@ static void kho_tell_version(const struct kho_component *c, long users,
 			c->name, c->write, reads, kho_version_advice(c, entry));
 	else
 		pr_warn("%s: this kernel writes %s, the image reads %s\n", c->name,
-			kho_range_text(writes, c->min_write, c->version), reads);
+			kho_writes_text(writes, c), reads);
 }
 
 static void kho_tell_component(const struct kho_offer *offer,

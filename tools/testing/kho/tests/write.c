@@ -135,6 +135,15 @@ TEST(nothing_in_common)
 	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
 	CHECK(sim_logged("block: 1 preserved as version 2, the image reads 4 to 9: no "));
 
+	/* The map has a version from the start */
+	sim_next_reads("radix", 2, 3);
+	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
+	CHECK(sim_logged("radix: 1 preserved as version 1, the image reads 2 to 3: no "));
+	kho_component_put(c);
+	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
+	CHECK(sim_logged("radix: this kernel writes 1, the image reads 2 to 3"));
+	kho_component_get(c);
+
 	/* What cannot be written any more does not count */
 	kho_component_put(c);
 	c->min_write = 2;

@@ -131,6 +131,8 @@ static void first(void)
 	      "status: no image is loaded");
 	each_image(unused);
 
+	/* What is taken for Linux 7.3 reads no more than that */
+	check_result(load("stock"), 0, "load a stock kernel");
 	session = require_fd(luo_create(device, "vm"), "create session");
 	memfiles_preserve(session, &file, 1);
 	each_image(in_use);
