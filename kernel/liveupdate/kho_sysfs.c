@@ -15,6 +15,7 @@
 #include <linux/kho/compat.h>
 #include <linux/kho/image.h>
 #include <linux/kobject.h>
+#include <linux/liveupdate.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
@@ -132,6 +133,16 @@ static ssize_t check_store(struct kobject *kobj, struct kobj_attribute *attr,
 }
 
 static struct kobj_attribute check_attr = __ATTR_RW(check);
+
+/* unfinished */
+
+static ssize_t unfinished_show(struct kobject *kobj, struct kobj_attribute *attr,
+			       char *buf)
+{
+	return sysfs_emit(buf, "%ld\n", liveupdate_unfinished_sessions());
+}
+
+static struct kobj_attribute unfinished_attr = __ATTR_RO(unfinished);
 
 /* Memory: what can still be preserved */
 
@@ -261,6 +272,7 @@ static int __init kho_sysfs_init(void)
 
 	if (kho)
 		err = sysfs_create_file(kho, &check_attr.attr) ?:
+		      sysfs_create_file(kho, &unfinished_attr.attr) ?:
 		      sysfs_create_files(kho, kho_memory_attrs) ?:
 		      kho_create_components(kho) ?:
 		      kho_create_next(kho);

@@ -132,6 +132,18 @@ static bool read_components(const char *sysfs, struct dirent **entries, int nr,
 	return true;
 }
 
+/* A kernel that does not say so may have some, and refuse the kexec */
+static bool read_unfinished(const char *sysfs, unsigned long *unfinished,
+			    struct reason *why)
+{
+	char path[PATH_MAX];
+
+	*unfinished = 0;
+	snprintf(path, sizeof(path), "%s/unfinished", sysfs);
+	return access(path, F_OK) ||
+	       read_number(sysfs, ".", "unfinished", LONG_MAX, unfinished, why);
+}
+
 static int is_visible(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.';
@@ -177,6 +189,7 @@ bool running_read(const char *sysfs, struct running *running,
 	};
 
 	return list_components(sysfs, running, why) &&
+	       read_unfinished(sysfs, &running->unfinished, why) &&
 	       read_word(sysfs, ".", "check", running->check,
 			 sizeof(running->check), why) &&
 	       read_word(sysfs, "next", "status", running->status,

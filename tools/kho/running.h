@@ -23,6 +23,7 @@ struct running {
 	char check[16];		/* mode of the check before kexec */
 	char status[16];	/* can the loaded image take over what is in use? */
 	char potential[16];	/* and all that could be preserved? */
+	unsigned long unfinished;	/* sessions that a kexec would lose */
 };
 
 /*

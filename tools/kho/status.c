@@ -17,6 +17,7 @@ static void print_status_json(const struct running *running, enum verdict result
 	json_string("in_use", running->status);
 	json_string("potential", running->potential);
 	json_string("check", running->check);
+	json_number("unfinished", running->unfinished);
 
 	json_open("components", '[');
 	for (unsigned int i = 0; i < running->kernel.nr; i++) {
@@ -58,6 +59,9 @@ static void print_status(const struct running *running)
 	}
 
 	printf("check before kexec: %s\n", running->check);
+	if (running->unfinished)
+		printf("sessions of the previous kernel that are not finished: %lu\n",
+		       running->unfinished);
 	printf("loaded kernel, what is in use: %s\n", running->status);
 	printf("loaded kernel, all that can be preserved: %s\n", running->potential);
 }
@@ -78,6 +82,8 @@ enum verdict status(void)
 	}
 
 	result = worse(verdict_of(running.status), verdict_of(running.potential));
+	if (running.unfinished)
+		result = INCOMPATIBLE;
 	if (json)
 		print_status_json(&running, result);
 	else

@@ -763,6 +763,18 @@ def loaded(tool):
         yield f"status: {in_use}, {potential}", (
             status, printed["in_use"], printed["potential"]), (
             expected, in_use, potential)
+    tool.write_sysfs(users, loaded="compatible")
+    (tool.sysfs / "unfinished").write_text("2\n", encoding="ascii")
+    status, printed = tool.json("status")
+    yield "status: unfinished sessions", (
+        status, printed["verdict"], printed["in_use"], printed["unfinished"]), (
+        INCOMPATIBLE, "incompatible", "compatible", 2)
+    _, out, _ = tool.run("status")
+    yield "status: unfinished sessions, in words", out, re.compile(
+        "not finished: 2\n")
+    (tool.sysfs / "unfinished").unlink()
+    tool.write_sysfs(users, readable={"radix": "1-4"})
+    status, printed = tool.json("status")
     yield "status: components", printed["components"][3:5], [
         {"name": "memfd", "version": 2, "min_version": 2, "incoming": 2,
          "status": "ok", "users": 2**40, "next_min_version": None,
