@@ -32,6 +32,7 @@
 #include <linux/swapops.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
+#include <linux/xarray.h>
 #include <uapi/linux/memfd.h>
 
 #include "internal.h"
@@ -878,7 +879,13 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 	return true;
 }
 
-/* The largest folio that contiguous pages can begin with, where it may be in a file */
+/* Smaller folios are not worth it: single pages are added many at a time */
+#define MEMFD_LUO_JOIN_ORDER	4
+
+/*
+ * The largest folio that contiguous pages can begin with, where it may be in a file;
+ * 0 for single pages.
+ */
 static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 					unsigned long nr_pages)
 {
@@ -889,7 +896,18 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 	while (order && (!(THP_ORDERS_ALL_FILE_DEFAULT & BIT(order)) ||
 			 page_zone(page) != page_zone(page + BIT(order) - 1)))
 		order--;
-	return order;
+	return order < MEMFD_LUO_JOIN_ORDER ? 0 : order;
+}
+
+/* How many single pages there are until a folio could begin */
+static unsigned long memfd_luo_singles(u64 index, struct page *page,
+				       unsigned long nr_pages)
+{
+	const u64 mask = BIT(MEMFD_LUO_JOIN_ORDER) - 1;
+
+	if ((index ^ page_to_pfn(page)) & mask)
+		return nr_pages;
+	return min_t(u64, nr_pages, mask + 1 - (index & mask));
 }
 
 /* A folio of pages that have been restored, each with a reference of its own */
@@ -897,8 +915,7 @@ static struct folio *memfd_luo_join(struct page *page, unsigned int order)
 {
 	for (unsigned long i = 1; i < BIT(order); i++)
 		set_page_count(page + i, 0);
-	if (order)
-		prep_compound_page(page, order);
+	prep_compound_page(page, order);
 	return page_rmappable_folio(page);
 }
 
@@ -964,20 +981,83 @@ static int memfd_luo_insert_poison(struct address_space *mapping,
 	return err;
 }
 
+static void memfd_luo_put_pages(struct page *page, unsigned long nr)
+{
+	for (unsigned long i = 0; i < nr; i++)
+		put_page(page + i);
+}
+
+/* Single pages, so few that they can be added at once */
+static int memfd_luo_insert_pages(struct address_space *mapping, struct page *page,
+				  pgoff_t index, unsigned long nr, bool written)
+{
+	gfp_t gfp = mapping_gfp_mask(mapping);
+	unsigned long added;
+
+	for (unsigned long i = 0; i < nr; i++) {
+		struct folio *folio = page_folio(page + i);
+
+		__folio_set_swapbacked(folio);
+		mem_cgroup_charge_nearest(folio, gfp);
+		if (written)
+			__folio_mark_uptodate(folio);
+		folio_set_dirty(folio);
+	}
+
+	added = shmem_add_pages(mapping, index, page, nr, gfp | __GFP_NOFAIL);
+	for (unsigned long i = 0; i < added; i++)
+		folio_add_lru(page_folio(page + i));
+	if (added == nr)
+		return 0;
+
+	pr_err("page at index %lu cannot be added to a memfd\n", index + added);
+	memfd_luo_put_pages(page + added, nr - added);
+	return -EEXIST;
+}
+
+static int memfd_luo_place_singles(struct address_space *mapping, struct page *page,
+				   pgoff_t index, unsigned long nr, bool written)
+{
+	unsigned long done, n;
+	int err = 0;
+
+	for (done = 0; done < nr; done += n) {
+		n = min(nr - done, XA_CHUNK_SIZE);
+		if (!mapping || err)
+			memfd_luo_put_pages(page + done, n);
+		else
+			err = memfd_luo_insert_pages(mapping, page + done,
+						     index + done, n, written);
+		cond_resched();
+	}
+
+	return err;
+}
+
+/* To @mapping, or free them if that is %NULL */
 static int memfd_luo_place_pages(struct address_space *mapping,
 				 const struct memfd_luo_extent *e, struct page *page)
 {
-	unsigned int order;
+	bool written = e->flags & MEMFD_LUO_EXTENT_WRITTEN;
+	unsigned long done, left, n;
 	int err = 0;
 
-	for (unsigned long i = 0; i < e->nr_pages; i += BIT(order)) {
-		struct folio *folio;
+	for (done = 0; done < e->nr_pages; done += n) {
+		struct address_space *to = err ? NULL : mapping;
+		u64 index = to ? e->index + done : page_to_pfn(page + done);
+		unsigned int order;
 
-		order = memfd_luo_fit_order(mapping ? e->index + i : 0, page + i,
-					    e->nr_pages - i);
-		folio = memfd_luo_join(page + i, order);
-		err = memfd_luo_place(err ? NULL : mapping, folio, e->index + i,
-				      e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: err;
+		left = e->nr_pages - done;
+		order = memfd_luo_fit_order(index, page + done, left);
+		if (order) {
+			n = BIT(order);
+			err = memfd_luo_place(to, memfd_luo_join(page + done, order),
+					      index, written) ?: err;
+		} else {
+			n = memfd_luo_singles(index, page + done, left);
+			err = memfd_luo_place_singles(to, page + done, index, n,
+						      written) ?: err;
+		}
 		cond_resched();
 	}
 

@@ -257,6 +257,24 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 	return 0;
 }
 
+unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
+			      unsigned long nr, gfp_t gfp)
+{
+	for (unsigned long i = 0; i < nr; i++) {
+		struct folio *folio = page_folio(page + i);
+
+		if (folio_order(folio) || page[i].count != 1)
+			sim_bug("page is not a folio of its own", index + i);
+		if (add_slot(of_inode(mapping), folio, index + i))
+			return i;
+		folio->index = index + i;
+		folio->mapping = mapping;
+		mapping->nrpages++;
+	}
+
+	return nr;
+}
+
 int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	return add_slot(of_inode(container_of(xa, struct inode, i_pages)), entry, index);

@@ -863,6 +863,8 @@ void *xa_erase(struct xarray *xa, unsigned long index);
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
+unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
+			      unsigned long nr, gfp_t gfp);
 
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
@@ -877,7 +879,9 @@ void folio_unlock(struct folio *folio);
 #define pfn_folio(pfn)			page_folio(pfn_to_page(pfn))
 #define folio_test_dirty(folio)		((folio)->page.dirty)
 #define folio_mark_dirty(folio)		((folio)->page.dirty = true)
+#define folio_set_dirty(folio)		folio_mark_dirty(folio)
 #define folio_mark_uptodate(folio)	((folio)->page.uptodate = true)
+#define __folio_mark_uptodate(folio)	folio_mark_uptodate(folio)
 #define folio_test_uptodate(folio)	((folio)->page.uptodate)
 #define folio_zero_range(folio, at, size) memset(folio_address(folio) + (at), 0, size)
 #define flush_dcache_folio(folio)	do { } while (0)
