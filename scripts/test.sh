@@ -18,7 +18,7 @@ arm64)	layers='kunit vm vm-64k base-selftests'
 	more_layers='damage uefi vm-debug' ;;
 *)	layers='scripts tools static memblock userspace vm uefi damage series'
 	layers="$layers base-selftests kunit-debug checkers arm64"
-	more_layers='kunit vm-debug series-check' ;;
+	more_layers='clients kunit vm-debug series-check' ;;
 esac
 
 # layer NAME TAP_FILE COMMAND...
@@ -109,7 +109,7 @@ layer damage "damage-$arch.tap" \
 layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
 layer base-selftests "base-selftests-$arch.tap" "$top/scripts/run-base.py" --arch "$arch"
-
+layer clients clients.tap "$top/scripts/clients.sh"
 layer kunit-debug "kunit-debug-$arch.tap" "$top/scripts/kunit.sh" "$arch" debug
 layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
 	--config debug --results "checkers-$arch" memfd unpreserve
