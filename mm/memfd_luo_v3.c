@@ -1182,9 +1182,9 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_v3_ser *ser)
 
 	file = memfd_alloc_file(ser->name, MFD_ALLOW_SEALING);
 	if (IS_ERR(file)) {
-		/* shmem says ENOSPC, and the table of files ENFILE: all may pass */
 		pr_err("failed to setup file: %pe\n", file);
-		return ERR_PTR(-ENOMEM);
+		/* Nothing was touched. shmem says ENOSPC if memory is short */
+		return file == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : file;
 	}
 
 	err = memfd_luo_set_attributes(file, ser);
@@ -1214,22 +1214,18 @@ static int memfd_luo_retrieve_file(struct liveupdate_file_op_args *args,
 	struct file *file;
 	int err;
 
+	/* If there is no file nothing has been taken over: another attempt may come */
 	file = memfd_luo_make_file(ser);
-	err = PTR_ERR_OR_ZERO(file);
-	/* With too little memory nothing has been taken over: try again later */
-	if (err == -ENOMEM)
-		return err;
+	if (IS_ERR(file))
+		return PTR_ERR(file);
 
-	if (!err) {
-		err = memfd_luo_restore(ser, file->f_mapping, &batch);
-		/* Gives up what was accounted for and is not there */
-		shmem_recalc_inode(file_inode(file), ser->nr_pages + ser->nr_poisoned,
-				   0);
-		if (err)
-			fput(file);
-		else
-			args->file = file;
-	}
+	err = memfd_luo_restore(ser, file->f_mapping, &batch);
+	/* Gives up what was accounted for and is not there */
+	shmem_recalc_inode(file_inode(file), ser->nr_pages + ser->nr_poisoned, 0);
+	if (err)
+		fput(file);
+	else
+		args->file = file;
 
 	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
 	kho_restore_batch_end(&batch);
@@ -1271,12 +1267,13 @@ static void memfd_luo_v3_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieve_status)
 		return;
 
-	/* Nobody could free it later: wait for memory, unless killed */
-	while ((ser = memfd_luo_v3_read(args->serialized_data)) == ERR_PTR(-ENOMEM) &&
-	       !fatal_signal_pending(current))
-		schedule_timeout_killable(1);
-	if (IS_ERR(ser))
+	ser = memfd_luo_v3_read(args->serialized_data);
+	if (IS_ERR(ser)) {
+		/* What is left is held back, for root to release */
+		if (ser == ERR_PTR(-ENOMEM))
+			kho_hold_back("a memfd", -ENOMEM);
 		return;
+	}
 
 	memfd_luo_restore(ser, NULL, &batch);
 	kfree(ser);

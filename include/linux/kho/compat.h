@@ -135,15 +135,4 @@ static inline void kho_component_unregister(struct kho_component *component)
 }
 #endif
 
-/* For those who have nothing to decide by the version */
-static inline void kho_users_inc(struct kho_component *component)
-{
-	kho_component_get(component);
-}
-
-static inline void kho_users_dec(struct kho_component *component)
-{
-	kho_component_put(component);
-}
-
 #endif /* _LINUX_KHO_COMPAT_H */
