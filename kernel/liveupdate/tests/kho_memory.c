@@ -453,7 +453,6 @@ static unsigned long left_to_allocator(void)
 static void take_all(struct grabbed *grabbed)
 {
 	struct page *page;
-	u64 nr;
 
 	for (int i = 0; i < BIT(SPARE_ORDER); i++)
 		take(grabbed, grabbed->spare + i);
@@ -461,14 +460,11 @@ static void take_all(struct grabbed *grabbed)
 		check_taken(grabbed, grabbed->spare + i);
 
 	/* What another CPU has in its lists cannot be had from here */
-	do {
-		drain_all_pages(NULL);
-		nr = report.grabbed;
-		while ((page = alloc_page(GRAB_GFP))) {
-			take(grabbed, page);
-			cond_resched();
-		}
-	} while (report.grabbed != nr);
+	drain_all_pages(NULL);
+	while ((page = alloc_page(GRAB_GFP))) {
+		take(grabbed, page);
+		cond_resched();
+	}
 
 	report.grab_left = left_to_allocator();
 	__free_pages(grabbed->spare, SPARE_ORDER);

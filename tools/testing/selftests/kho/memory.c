@@ -17,8 +17,12 @@
 
 #define DIRECTORY	"/sys/kernel/debug/kho_memory/"
 
-/* What grab_everything() may leave, below the watermarks of the zones */
-#define LEFT_PERCENT	1
+/*
+ * What grab_everything() may leave: other CPUs get back some that they free
+ * meanwhile, into lists of their own. To drain these, too, would keep all tasks
+ * without memory for longer than they bear.
+ */
+#define LEFT_PERCENT	3
 
 void memory_job(const char *job, const char *fmt, ...)
 {

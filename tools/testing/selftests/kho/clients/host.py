@@ -101,7 +101,7 @@ class Host:
         """Wait for all units that are started with the system."""
         return self.text("systemctl is-system-running --wait")
 
-    def kexec(self, command):
+    def kexec(self, command, wait=True):
         """Run what starts the next kernel, and wait until its units are up."""
         self.send(command)
         answer = Answer(None, "")
@@ -116,7 +116,8 @@ class Host:
                     return answer
             elif answer.status is None:
                 answer.text += line + "\n"
-        self.started()
+        if wait:
+            self.started()
         return answer
 
     def soft_reboot(self):
