@@ -1197,10 +1197,12 @@ void kho_subtrees_give_up(void)
 	WRITE_ONCE(kho_in.held_back, false);
 }
 
-/* Is this the page of the FDT, which is read for as long as this kernel runs? */
-bool kho_in_fdt_page(unsigned long pfn)
+/* Is the FDT among these page frames? It is read for as long as this kernel runs */
+bool kho_in_fdt_range(unsigned long pfn, unsigned long end)
 {
-	return kho_in.fdt_phys && pfn == PHYS_PFN(kho_in.fdt_phys);
+	unsigned long fdt = PHYS_PFN(kho_in.fdt_phys);
+
+	return kho_in.fdt_phys && fdt >= pfn && fdt < end;
 }
 
 /* Boot: the handover of the previous kernel */

@@ -226,7 +226,7 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 /* kexec_handover.c; for the release of what is held */
 long kho_subtrees_waiting(void);
 void kho_subtrees_give_up(void);
-bool kho_in_fdt_page(unsigned long pfn);
+bool kho_in_fdt_range(unsigned long pfn, unsigned long end);
 
 /* kho_held.c; for sysfs */
 long kho_held_waiting(void);

@@ -31,16 +31,30 @@ long kho_held_waiting(void)
 {
 	long nr = kho_subtrees_waiting();
 
+	guard(mutex)(&kho_components_lock);
 	for (unsigned int i = 0; i < kho_table.nr; i++)
 		nr += atomic_long_read(&kho_table.components[i]->unfinished);
 	return nr;
 }
 
+/* Those that are built in come first and stay; modules may be removed meanwhile */
+static int kho_give_up_one(unsigned int i)
+{
+	int (*give_up)(void) = NULL;
+
+	/* It may drop users, which takes this lock */
+	scoped_guard(mutex, &kho_components_lock) {
+		if (i < kho_table.nr && !kho_table.components[i]->loadable)
+			give_up = kho_table.components[i]->give_up;
+	}
+
+	return give_up ? give_up() : 0;
+}
+
 static int kho_give_up_all(void)
 {
 	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		const struct kho_component *c = kho_table.components[i];
-		int err = c->give_up ? c->give_up() : 0;
+		int err = kho_give_up_one(i);
 
 		if (err)
 			return err;
@@ -59,7 +73,9 @@ static void kho_release_range(struct kho_restore_batch *batch, struct page *page
 		return;
 
 	for (; page < end; page++) {
-		clear_highpage(page);
+		/* The page allocator keeps a poisoned page, nobody may touch it */
+		if (!PageHWPoison(page))
+			clear_highpage(page);
 		__free_page(page);
 		cond_resched();
 	}
@@ -73,11 +89,12 @@ static void kho_release_ranges(unsigned long pfn, unsigned long end)
 	while (pfn < end) {
 		int order = kho_preserved_order(PFN_PHYS(pfn));
 
-		if (order < 0 || kho_in_fdt_page(pfn)) {
+		if (order < 0) {
 			pfn++;
 			continue;
 		}
-		kho_release_range(&batch, pfn_to_page(pfn), order);
+		if (!kho_in_fdt_range(pfn, pfn + BIT(order)))
+			kho_release_range(&batch, pfn_to_page(pfn), order);
 		pfn += BIT(order);
 	}
 
@@ -88,7 +105,8 @@ static void kho_release_ranges(unsigned long pfn, unsigned long end)
  * kho_release_held - give memory of the previous kernel to the page allocator
  * @all: what may still be asked for is given up first, so that nobody gets it.
  *
- * All that is held but the FDT is cleared and freed.
+ * All that is held but the range of the FDT is cleared and freed, also what a module
+ * that is being loaded has retrieved and not restored yet.
  *
  * Context: may sleep.
  * Return: 0; -EBUSY if something may still be asked for and is not given up, or is

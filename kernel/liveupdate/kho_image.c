@@ -757,6 +757,7 @@ static long kho_unfinished(void)
 /* No reason to refuse an image: they can be finished before it is started */
 static void kho_warn_unfinished(void)
 {
+	guard(mutex)(&kho_components_lock);
 	for (unsigned int i = 0; i < kho_table.nr; i++) {
 		const struct kho_component *c = kho_table.components[i];
 		long nr = atomic_long_read(&c->unfinished);
@@ -822,8 +823,10 @@ int kho_check_load(struct kimage *image)
 		next->page_shift = arch_kho_image_page_shift(file, size);
 		next->flaw = arch_kho_image_flaw(file, size);
 	}
-	if (next->known == KHO_NEXT_OPAQUE && assumed)
+	if (next->known == KHO_NEXT_OPAQUE && assumed) {
+		guard(mutex)(&kho_components_lock);
 		kho_assume_stock(next, &kho_table);
+	}
 
 	err = kho_check_loaded("load", next);
 	if (!err)
@@ -857,6 +860,40 @@ static void kho_agree(const struct kho_next *next)
 		kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
 								  entry->version) : 0);
 	}
+}
+
+/**
+ * kho_accept_next - check an image again when it is complete, and agree with it
+ * @image: the image, which replaces the loaded one unless this fails.
+ *
+ * Something may have been preserved since kho_check_load(), in a version that the
+ * image does not read. From now on nobody writes such a version.
+ *
+ * Context: called by kexec_file_load() under its lock, just before @image is
+ * installed; may sleep.
+ * Return: 0 or -EPROTONOSUPPORT.
+ */
+int kho_accept_next(const struct kimage *image)
+{
+	struct kho_offer offer;
+	int err;
+
+	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
+		return 0;
+
+	scoped_guard(mutex, &kho_components_lock) {
+		offer = kho_current_offer();
+		err = kho_refuse("load", &offer, &image->kho.next, !offer.liveupdate);
+		if (err)
+			return err;
+
+		guard(mutex)(&kho_next_lock);
+		kho_next_image = image;
+		kho_agree(&image->kho.next);
+	}
+
+	kho_sysfs_notify();
+	return 0;
 }
 
 /**

@@ -221,8 +221,9 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
 	if (first >= start && stop <= end)
 		return true;
 
+	/* With movable_node that of hotpluggable memory, too */
 	__for_each_mem_range(i, &memblock.memory, &memblock.reserved, NUMA_NO_NODE,
-			     MEMBLOCK_NONE, &start, &end, NULL) {
+			     MEMBLOCK_HOTPLUG, &start, &end, NULL) {
 		if (first < end)
 			return first >= start && stop <= end;
 	}
@@ -749,10 +750,12 @@ static bool __init kho_run_in_scratch(const struct kho_run *run)
  * Whoever reserved a part of this must not release it: as a part of preserved
  * memory it has an owner of its own.
  */
-static void __init kho_drop_reservations(const struct kho_run *run)
+static int __init kho_drop_reservations(const struct kho_run *run)
 {
-	if (!kho_run_unreserved(run))
-		memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
+	if (kho_run_unreserved(run))
+		return 0;
+
+	return memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
 }
 
 /* A single range, of a run that is invalid as a whole */
@@ -760,6 +763,7 @@ static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
 	unsigned long used;
+	int err;
 
 	/*
 	 * Linux 7.3 hands over a reserve_mem region that it had to make in
@@ -779,8 +783,8 @@ static int __init kho_take_range(const struct kho_run *range,
 
 	used = kho_count_used(range);
 	if (!used) {
-		kho_drop_reservations(range);
-		return kho_take_pages(range, taken);
+		err = kho_drop_reservations(range);
+		return err ?: kho_take_pages(range, taken);
 	}
 
 	/* Regions of reserve_mem have found their owner */
@@ -847,8 +851,8 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 		return kho_take_pages(run, taken);
 
 	if (kho_run_free(run)) {
-		kho_drop_reservations(run);
-		return kho_take_pages(run, taken);
+		err = kho_drop_reservations(run);
+		return err ?: kho_take_pages(run, taken);
 	}
 
 	for (; range.pfn < run->end && !err; range.pfn = range.end) {
@@ -878,6 +882,7 @@ static int __init kho_keep_fdt(phys_addr_t fdt)
 		.pfn = PHYS_PFN(fdt),
 		.end = PHYS_PFN(fdt) + 1,
 	};
+	int err;
 
 	if (kho_any_preserved(run.pfn, run.end))
 		return 0;
@@ -886,7 +891,10 @@ static int __init kho_keep_fdt(phys_addr_t fdt)
 	if (!kho_run_free(&run))
 		return -EINVAL;
 
-	kho_drop_reservations(&run);
+	err = kho_drop_reservations(&run);
+	if (err)
+		return err;
+
 	kho_init_struct_pages(&run);
 	return kho_frames_add(run.pfn, run.end, 0);
 }

@@ -60,12 +60,18 @@ const char *arch_kho_image_flaw(const void *image, size_t size);
 bool arch_kho_takes_memory(const char *param, const char *val);
 
 #ifdef CONFIG_KEXEC_HANDOVER
+int kho_accept_next(const struct kimage *image);
 void kho_set_next(const struct kimage *image);
 int kho_check_load(struct kimage *image);
 int kho_check_bare(void);
 int kho_check_next(void);
 int kho_recheck_next(void);
 #else
+static inline int kho_accept_next(const struct kimage *image)
+{
+	return 0;
+}
+
 static inline void kho_set_next(const struct kimage *image) { }
 static inline int kho_check_load(struct kimage *image) { return 0; }
 static inline int kho_check_bare(void) { return 0; }

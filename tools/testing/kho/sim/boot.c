@@ -218,6 +218,9 @@ static void kernel_file(struct kimage *image)
 		kho_set_assumed("7.3");
 }
 
+/* What happens while the image is read and loaded */
+void (*sim_while_loading)(void);
+
 /* kexec_file_load(); what was loaded before stays if it fails */
 int sim_load(void)
 {
@@ -241,6 +244,12 @@ int sim_load(void)
 		return err;
 	if (!image->kho.scratch)
 		sim_bug("the next kernel gets no handover", 0);
+
+	if (sim_while_loading)
+		sim_while_loading();
+	err = kho_accept_next(image);
+	if (err)
+		return err;
 
 	kho_set_next(image);
 	loaded = image;

@@ -55,6 +55,7 @@ extern char *sim_next_cmdline;
 void sim_next_reads(const char *name, u32 min_version, u32 version);
 void sim_next_is_stock(void);
 void sim_next_is_same(void);
+extern void (*sim_while_loading)(void);
 int sim_load(void);
 void sim_unload(void);
 int sim_try_kexec(struct sim_handover *to);

@@ -125,6 +125,25 @@ TEST(image_does_not_read_what_is_in_use)
 	CHECK_EQ(KHO_NEXT_COMPATIBLE, kho_next_status(true));
 }
 
+static void use_it(void)
+{
+	kho_component_get(c);
+}
+
+/* Between the two checks of an image: what is in use by then decides */
+TEST(first_user_while_an_image_is_loaded)
+{
+	boot();
+	sim_next_reads("block", 1, 1);
+	sim_while_loading = use_it;
+	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
+	CHECK_WRITTEN(2, false);
+	sim_while_loading = NULL;
+	kho_component_put(c);
+	CHECK_EQ(0, sim_load());
+	CHECK_WRITTEN(1, true);
+}
+
 TEST(nothing_in_common)
 {
 	boot();

@@ -20,7 +20,7 @@ static const struct {
 	{ "files broken", -EINVAL, 0,
 	  "block at 0x0008000000000000 is not a preserved page" },
 	{ "handler broken", 0, -EPROTONOSUPPORT,
-	  "no handler for 'memfd-v3' yet" },
+	  "no handler for 'memfd-v9' yet" },
 };
 
 #define ROWS	((int)ARRAY_SIZE(table))

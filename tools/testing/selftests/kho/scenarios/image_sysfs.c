@@ -18,7 +18,7 @@ static const struct {
 } components[] = {
 	{ "radix", "1", "1", "1" }, { "vmalloc", "1", "2", "1" },
 	{ "block", "1", "1", "1" }, { "memblock", "1", "1", "1" },
-	{ "luo", "5", "5", "5" }, { "memfd", "2", "2", "2" },
+	{ "luo", "5", "5", "5" }, { "memfd", "2", "3", "2" },
 };
 
 static const struct memfile files[] = {
