@@ -111,7 +111,8 @@ set_up_systemd_test()
 	# shellcheck disable=SC2016 # for the shell that runs the test
 	sed -i -e 's|/util.sh$|&; create_dummy_container() { mkdir -p "$1"; }|' \
 	    -e 's|timeout [0-9]*s |timeout 1200 |' \
-	    -e 's|systemctl kexec --kernel-cmdline=\(.*\)|kexec -s -l /boot/ours --append=\1 \&\& systemctl kexec|' \
+	    -e 's|systemctl kexec --kernel-cmdline=\(.*\)|LOAD\1 \&\& systemctl kexec|' \
+	    -e 's|LOAD|kexec -s -l /boot/ours --append=|' \
 	    -e '/^systemctl --no-block exit 123/d' \
 		"$tests/testdata/units/TEST-91-LIVEUPDATE.sh"
 }

@@ -10,9 +10,9 @@
 # arm64 with KHO on and off, what includes headers of KHO is compiled after each
 # patch that changes any of it, and the kernel linked at the end. There,
 # get_maintainer finds people and lists for each patch, the tree is build/linux, and
-# kernel-doc, Sphinx, sparse, coccinelle and a build at W=1 have nothing to say. "quick" stops at the comparison with
-# build/linux, compiles for x86_64 with KHO on alone and no fix by itself, and links
-# only what boots.
+# kernel-doc, Sphinx, sparse, coccinelle and a build at W=1 have nothing to say.
+# "quick" stops at the comparison with build/linux, compiles for x86_64 with KHO on
+# alone and no fix by itself, and links only what boots.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # series.sh: make series. The patches go to build/series/fixes and build/series/kho;
-# they are for build/base, or for the tree in KERNEL_SRC, which is only read. KERNEL_SRC=newest is the
-# newest kernel source in Debian's archive, be it 7.3.y or beyond.
+# they are for build/base, or for the tree in KERNEL_SRC, which is only read.
+# KERNEL_SRC=newest is the newest kernel source in Debian's archive, be it 7.3.y or
+# beyond.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/apt.sh"

@@ -30,14 +30,14 @@ checkpatch()
 # KHO_BLOCK_SET_INIT() is an initializer, which has no other way to use the size
 # of an entry twice. What the list of components is made into are parts of
 # initializers and sums, and none of them needs all that a line has. libFuzzer has
-# its own style of names, and so have the libraries that unpack. sim/kernel.h and
-# sim/kunit/test.h stand for headers of the kernel, with other meanings for their
-# names.
+# its own style of names, and so have page flags and the libraries that unpack.
+# sim/kernel.h and sim/kunit/test.h stand for headers of the kernel, with other
+# meanings for their names.
 unexpected_style()
 {
 	grep -vE -e 'kho/block.h:.*MACRO_ARG_REUSE.*_entry_size' \
 		-e 'kho_(components|note|compat|sysfs)\..*(COMPLEX_MACRO|MACRO_ARG)' \
-		-e 'CAMELCASE.*<LLVMFuzzer' \
+		-e 'CAMELCASE.*<(LLVMFuzzer|__ClearPage)' \
 		-e '^[^:]*tools/kho/unpack-.*CAMELCASE' \
 		-e '^[^:]*kho-guest:.*EXECUTE_PERMISSIONS' \
 		-e '^[^:]*sim/(kernel|kunit/test)\.h:' || :

@@ -72,17 +72,19 @@ static void print_firmware(const struct firmware *firmware)
 		       MAP_ENTRIES_SURE);
 	putchar('\n');
 	if (firmware->added)
-		printf("memory added since boot: %llu KiB, which the next kernel does not know: preserve nothing there\n",
+		printf("memory added since boot: %llu KiB, which the next kernel does not know\n",
 		       (unsigned long long)firmware->added);
 }
 
 static void print_unfinished(const struct running *running)
 {
 	for (unsigned int i = 0; i < running->kernel.nr; i++) {
-		if (running->components[i].unfinished)
-			printf("%s: %lu of the previous kernel not finished, a kexec would lose them\n",
-			       running->kernel.components[i].name,
-			       running->components[i].unfinished);
+		unsigned long nr = running->components[i].unfinished;
+
+		if (!nr)
+			continue;
+		printf("%s: %lu of the previous kernel not finished, a kexec would lose them\n",
+		       running->kernel.components[i].name, nr);
 	}
 }
 

@@ -88,8 +88,8 @@ class Tool:
         return status, printed
 
     def write_sysfs(self, users, components=None, check="enforce", loaded="none",
-                    readable=None, potential=None):
-        """What the running kernel says; users, readable: by component."""
+                    readable=None, potential=None, writes=None):
+        """What the running kernel says; users, readable, writes: by component."""
         readable = readable or {}
         components = images.COMPONENTS if components is None else components
         files = {"check": check, "next/status": loaded, "next/assume": "",
@@ -101,6 +101,9 @@ class Tool:
                           ("incoming", version), ("status", "ok"),
                           ("users", users.get(name, 0)))}
             files[f"next/{name}"] = readable.get(name, "-")
+        for name, (min_write, write) in (writes or {}).items():
+            files[f"components/{name}/min_write"] = min_write
+            files[f"components/{name}/write"] = write
         for name, value in files.items():
             path = self.sysfs / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -957,16 +960,18 @@ def documented(tool):
     yield "check in the manual page", out.strip(), example(
         manual, "kho-compat check running")
 
-    tool.write_sysfs({})
+    newer = images.COMPONENTS | {"vmalloc": (1, 2), "memfd": (2, 3)}
+    tool.write_sysfs({}, newer, writes={"vmalloc": (1, 1), "memfd": (2, 2)})
     _, out, _ = tool.run("check", "running", tool.write("next", running_image(
-        running_note(flags=images.LIVEUPDATE))))
+        running_note(newer, flags=images.LIVEUPDATE))))
     yield "check in the operator's guide", out.strip(), example(
         guide, "kho-compat check running")
 
     tool.write_sysfs({"luo": 1, "memfd": 1, "vmalloc": 1, "block": 2, "radix": 5},
-                     loaded="compatible", readable={
-                         name: f"{low}-{high}"
-                         for name, (low, high) in images.COMPONENTS.items()})
+                     newer, loaded="compatible",
+                     readable={name: f"{low}-{high}"
+                               for name, (low, high) in newer.items()},
+                     writes={"vmalloc": (1, 2), "memfd": (2, 3)})
     _, out, _ = tool.run("status")
     out = "\n".join(line.strip() for line in out.splitlines())
     yield "status in the operator's guide", out, example(
