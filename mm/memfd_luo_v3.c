@@ -37,6 +37,7 @@
 
 #include "internal.h"
 #include "memfd_luo.h"
+#include "page_alloc.h"
 #include "swap.h"
 
 /* Writing */
@@ -295,6 +296,23 @@ static bool memfd_luo_must_move(struct folio *folio)
 	return xa_is_value(folio) || !folio_is_longterm_pinnable(folio);
 }
 
+static bool memfd_luo_is_poison_marker(struct folio *entry)
+{
+	return xa_is_value(entry) &&
+	       softleaf_is_poison_marker(radix_to_swp_entry(entry));
+}
+
+/* How many pages outside scratch what is found at @index needs */
+static unsigned long memfd_luo_entry_needs(struct address_space *mapping,
+					   struct folio *folio, pgoff_t index)
+{
+	if (!memfd_luo_must_move(folio) || memfd_luo_is_poison_marker(folio))
+		return 0;
+	if (xa_is_value(folio))
+		return BIT(xa_get_order(&mapping->i_pages, index));
+	return folio_nr_pages(folio);
+}
+
 static void memfd_luo_put_entries(struct folio_batch *batch, unsigned int from,
 				  unsigned int to)
 {
@@ -322,18 +340,20 @@ static int memfd_luo_check_memory(struct memfd_luo_v3 *w, pgoff_t index)
 	while (index < w->end &&
 	       (nr = find_get_entries(w->file->f_mapping, &index, w->end - 1,
 				      &batch, indices))) {
-		for (unsigned int i = 0; i < nr; i++) {
-			struct folio *folio = batch.folios[i];
-
-			if (memfd_luo_must_move(folio))
-				needed += xa_is_value(folio) ? 1 : folio_nr_pages(folio);
-		}
+		for (unsigned int i = 0; i < nr; i++)
+			needed += memfd_luo_entry_needs(w->file->f_mapping,
+							batch.folios[i], indices[i]);
 		memfd_luo_put_entries(&batch, 0, nr);
 		folio_batch_init(&batch);
 		cond_resched();
 	}
 
 	available = kho_preservable_pages();
+	if (needed > available) {
+		/* What CPUs have in their lists is not counted as free */
+		drain_all_pages(NULL);
+		available = kho_preservable_pages();
+	}
 	if (needed > available) {
 		pr_warn_ratelimited("memfd needs %lu KiB outside scratch, %lu KiB are available\n",
 				    needed << (PAGE_SHIFT - 10),
@@ -383,14 +403,8 @@ static int memfd_luo_pin_moved(struct memfd_luo_v3 *w, pgoff_t index, pgoff_t en
 	if (err)
 		unpin_folios(folios + i - 1, nr - i + 1);
 
-	/* More folios than there were entries: look up those that are left */
-	return err ?: w->next < end ? -EAGAIN : 0;
-}
-
-static bool memfd_luo_is_poison_marker(struct folio *entry)
-{
-	return xa_is_value(entry) &&
-	       softleaf_is_poison_marker(radix_to_swp_entry(entry));
+	/* An entry may have more pages than have been read: look up what is left */
+	return err ?: -EAGAIN;
 }
 
 /* Entries from @i on that have to be moved, and have no hole between them */
@@ -646,6 +660,25 @@ static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
 }
 
 /*
+ * May pages have been added? All that was described is pinned, so what is in swap
+ * has been added since, or is a poison marker. Swapping out counts before it
+ * removes, reading from swap adds before it counts: under the lock one of the
+ * numbers shows a page that is on its way.
+ */
+static bool memfd_luo_filled(const struct memfd_luo_v3 *w)
+{
+	struct address_space *mapping = w->file->f_mapping;
+	bool filled;
+
+	xa_lock_irq(&mapping->i_pages);
+	filled = mapping->nrpages != w->nr_cached ||
+		 READ_ONCE(SHMEM_I(mapping->host)->swapped);
+	xa_unlock_irq(&mapping->i_pages);
+
+	return filled;
+}
+
+/*
  * What is pinned stays where it is, and the file cannot be cut. But a hole may
  * have been filled, a page been written to for the first time, or memory failed.
  */
@@ -653,7 +686,7 @@ static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 {
 	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
 
-	if (w->beyond || READ_ONCE(w->file->f_mapping->nrpages) != w->nr_cached)
+	if (w->beyond || memfd_luo_filled(w))
 		return true;
 	if (!w->nr_unwritten && !memfd_luo_memory_failed())
 		return false;

@@ -819,7 +819,10 @@ typedef struct {
 #define softleaf_is_poison_marker(entry) ((entry).val == 1)
 
 #define XA_PRESENT			0
+#define xa_lock_irq(xa)			((void)(xa))
+#define xa_unlock_irq(xa)		((void)(xa))
 void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark);
+int xa_get_order(struct sim_xarray *xa, unsigned long index);
 int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
