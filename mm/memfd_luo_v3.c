@@ -702,13 +702,17 @@ static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 	return false;
 }
 
+/*
+ * Without the lock of the inode: whoever has it may wait for a page of another file
+ * that is held. LUO calls this for one file at a time, and one that was preserved is
+ * neither cut nor extended.
+ */
 static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
 	struct memfd_luo_v3 *w = args->private_data;
 	int err;
 
-	inode_lock(inode);
 	shmem_hold(inode, true);
 	err = memfd_luo_save_attributes(w);
 	if (!err && memfd_luo_changed(w)) {
@@ -720,12 +724,10 @@ static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 	}
 	if (err)
 		shmem_hold(inode, false);
-	inode_unlock(inode);
 
 	return err;
 }
 
-/* The lock of the inode may be taken by somebody who waits for this */
 static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 {
 	shmem_hold(file_inode(args->file), false);
@@ -924,6 +926,9 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 {
 	unsigned int order = __ffs64(index | page_to_pfn(page) |
 				     rounddown_pow_of_two(nr_pages));
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return 0;
 
 	order = min_t(unsigned int, order, MAX_PAGECACHE_ORDER);
 	while (order && (!(THP_ORDERS_ALL_FILE_DEFAULT & BIT(order)) ||
