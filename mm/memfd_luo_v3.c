@@ -116,8 +116,10 @@ static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
 	if (!memfd_luo_has_memory(extent))
 		return;
 
-	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order))
+	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
 		unpin_folio(pfn_folio(extent->pfn + i));
+		cond_resched();
+	}
 }
 
 static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
@@ -874,6 +876,14 @@ memfd_luo_next_extent(struct memfd_luo_reader *r)
 	return &r->piece->extents[r->i++];
 }
 
+/* A kernel without large folios reads those of one with them as single pages */
+static unsigned int memfd_luo_max_order(void)
+{
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return MAX_PAGECACHE_ORDER;
+	return min_t(unsigned int, MAX_XAS_ORDER, MAX_FOLIO_ORDER);
+}
+
 static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 				   const struct memfd_luo_extent *e)
 {
@@ -887,10 +897,10 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 			MEMFD_LUO_EXTENT_POISONED);
 		return false;
 	}
-	if (e->order > MAX_FOLIO_ORDER || e->reserved || (poisoned && e->order)) {
+	if (e->order > memfd_luo_max_order() || e->reserved || (poisoned && e->order)) {
 		pr_warn("memfd has folios of order %u at index %llu, reserved 0x%x; expected at most %u and 0\n",
 			e->order, e->index, e->reserved,
-			poisoned ? 0 : (unsigned int)MAX_FOLIO_ORDER);
+			poisoned ? 0 : memfd_luo_max_order());
 		return false;
 	}
 
@@ -1121,7 +1131,12 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 		return true;
 	}
 
-	if (!e->order) {
+	for (unsigned long i = 0; e->order && i < e->nr_pages; i += BIT(e->order)) {
+		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
+			return false;
+	}
+
+	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
 			*err = memfd_luo_place_pages(mapping, e, page);
@@ -1129,14 +1144,13 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 	}
 
 	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
-		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
-			return false;
 		folio = kho_restore_folio_batch(r->batch, PFN_PHYS(e->pfn + i));
 		if (!folio)
 			return false;
 		page_rmappable_folio(folio_page(folio, 0));
 		*err = memfd_luo_place(*err ? NULL : mapping, folio, e->index + i,
 				       e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: *err;
+		cond_resched();
 	}
 
 	return true;
