@@ -37,6 +37,7 @@
 
 #include "internal.h"
 #include "memfd_luo.h"
+#include "page_alloc.h"
 #include "swap.h"
 
 /* Writing */
@@ -115,8 +116,10 @@ static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
 	if (!memfd_luo_has_memory(extent))
 		return;
 
-	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order))
+	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
 		unpin_folio(pfn_folio(extent->pfn + i));
+		cond_resched();
+	}
 }
 
 static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
@@ -295,6 +298,23 @@ static bool memfd_luo_must_move(struct folio *folio)
 	return xa_is_value(folio) || !folio_is_longterm_pinnable(folio);
 }
 
+static bool memfd_luo_is_poison_marker(struct folio *entry)
+{
+	return xa_is_value(entry) &&
+	       softleaf_is_poison_marker(radix_to_swp_entry(entry));
+}
+
+/* How many pages outside scratch what is found at @index needs */
+static unsigned long memfd_luo_entry_needs(struct address_space *mapping,
+					   struct folio *folio, pgoff_t index)
+{
+	if (!memfd_luo_must_move(folio) || memfd_luo_is_poison_marker(folio))
+		return 0;
+	if (xa_is_value(folio))
+		return BIT(xa_get_order(&mapping->i_pages, index));
+	return folio_nr_pages(folio);
+}
+
 static void memfd_luo_put_entries(struct folio_batch *batch, unsigned int from,
 				  unsigned int to)
 {
@@ -322,18 +342,20 @@ static int memfd_luo_check_memory(struct memfd_luo_v3 *w, pgoff_t index)
 	while (index < w->end &&
 	       (nr = find_get_entries(w->file->f_mapping, &index, w->end - 1,
 				      &batch, indices))) {
-		for (unsigned int i = 0; i < nr; i++) {
-			struct folio *folio = batch.folios[i];
-
-			if (memfd_luo_must_move(folio))
-				needed += xa_is_value(folio) ? 1 : folio_nr_pages(folio);
-		}
+		for (unsigned int i = 0; i < nr; i++)
+			needed += memfd_luo_entry_needs(w->file->f_mapping,
+							batch.folios[i], indices[i]);
 		memfd_luo_put_entries(&batch, 0, nr);
 		folio_batch_init(&batch);
 		cond_resched();
 	}
 
 	available = kho_preservable_pages();
+	if (needed > available) {
+		/* What CPUs have in their lists is not counted as free */
+		drain_all_pages(NULL);
+		available = kho_preservable_pages();
+	}
 	if (needed > available) {
 		pr_warn_ratelimited("memfd needs %lu KiB outside scratch, %lu KiB are available\n",
 				    needed << (PAGE_SHIFT - 10),
@@ -383,14 +405,8 @@ static int memfd_luo_pin_moved(struct memfd_luo_v3 *w, pgoff_t index, pgoff_t en
 	if (err)
 		unpin_folios(folios + i - 1, nr - i + 1);
 
-	/* More folios than there were entries: look up those that are left */
-	return err ?: w->next < end ? -EAGAIN : 0;
-}
-
-static bool memfd_luo_is_poison_marker(struct folio *entry)
-{
-	return xa_is_value(entry) &&
-	       softleaf_is_poison_marker(radix_to_swp_entry(entry));
+	/* An entry may have more pages than have been read: look up what is left */
+	return err ?: -EAGAIN;
 }
 
 /* Entries from @i on that have to be moved, and have no hole between them */
@@ -646,6 +662,25 @@ static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
 }
 
 /*
+ * May pages have been added? All that was described is pinned, so what is in swap
+ * has been added since, or is a poison marker. Swapping out counts before it
+ * removes, reading from swap adds before it counts: under the lock one of the
+ * numbers shows a page that is on its way.
+ */
+static bool memfd_luo_filled(const struct memfd_luo_v3 *w)
+{
+	struct address_space *mapping = w->file->f_mapping;
+	bool filled;
+
+	xa_lock_irq(&mapping->i_pages);
+	filled = mapping->nrpages != w->nr_cached ||
+		 READ_ONCE(SHMEM_I(mapping->host)->swapped);
+	xa_unlock_irq(&mapping->i_pages);
+
+	return filled;
+}
+
+/*
  * What is pinned stays where it is, and the file cannot be cut. But a hole may
  * have been filled, a page been written to for the first time, or memory failed.
  */
@@ -653,7 +688,7 @@ static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 {
 	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
 
-	if (w->beyond || READ_ONCE(w->file->f_mapping->nrpages) != w->nr_cached)
+	if (w->beyond || memfd_luo_filled(w))
 		return true;
 	if (!w->nr_unwritten && !memfd_luo_memory_failed())
 		return false;
@@ -669,13 +704,17 @@ static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 	return false;
 }
 
+/*
+ * Without the lock of the inode: whoever has it may wait for a page of another file
+ * that is held. LUO calls this for one file at a time, and one that was preserved is
+ * neither cut nor extended.
+ */
 static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode = file_inode(args->file);
 	struct memfd_luo_v3 *w = args->private_data;
 	int err;
 
-	inode_lock(inode);
 	shmem_hold(inode, true);
 	err = memfd_luo_save_attributes(w);
 	if (!err && memfd_luo_changed(w)) {
@@ -687,12 +726,10 @@ static int memfd_luo_v3_freeze(struct liveupdate_file_op_args *args)
 	}
 	if (err)
 		shmem_hold(inode, false);
-	inode_unlock(inode);
 
 	return err;
 }
 
-/* The lock of the inode may be taken by somebody who waits for this */
 static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 {
 	shmem_hold(file_inode(args->file), false);
@@ -839,6 +876,14 @@ memfd_luo_next_extent(struct memfd_luo_reader *r)
 	return &r->piece->extents[r->i++];
 }
 
+/* A kernel without large folios reads those of one with them as single pages */
+static unsigned int memfd_luo_max_order(void)
+{
+	if (IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return MAX_PAGECACHE_ORDER;
+	return min_t(unsigned int, MAX_XAS_ORDER, MAX_FOLIO_ORDER);
+}
+
 static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 				   const struct memfd_luo_extent *e)
 {
@@ -852,10 +897,10 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 			MEMFD_LUO_EXTENT_POISONED);
 		return false;
 	}
-	if (e->order > MAX_FOLIO_ORDER || e->reserved || (poisoned && e->order)) {
+	if (e->order > memfd_luo_max_order() || e->reserved || (poisoned && e->order)) {
 		pr_warn("memfd has folios of order %u at index %llu, reserved 0x%x; expected at most %u and 0\n",
 			e->order, e->index, e->reserved,
-			poisoned ? 0 : (unsigned int)MAX_FOLIO_ORDER);
+			poisoned ? 0 : memfd_luo_max_order());
 		return false;
 	}
 
@@ -891,6 +936,9 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 {
 	unsigned int order = __ffs64(index | page_to_pfn(page) |
 				     rounddown_pow_of_two(nr_pages));
+
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return 0;
 
 	order = min_t(unsigned int, order, MAX_PAGECACHE_ORDER);
 	while (order && (!(THP_ORDERS_ALL_FILE_DEFAULT & BIT(order)) ||
@@ -1083,7 +1131,12 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 		return true;
 	}
 
-	if (!e->order) {
+	for (unsigned long i = 0; e->order && i < e->nr_pages; i += BIT(e->order)) {
+		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
+			return false;
+	}
+
+	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
 			*err = memfd_luo_place_pages(mapping, e, page);
@@ -1091,14 +1144,13 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 	}
 
 	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
-		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
-			return false;
 		folio = kho_restore_folio_batch(r->batch, PFN_PHYS(e->pfn + i));
 		if (!folio)
 			return false;
 		page_rmappable_folio(folio_page(folio, 0));
 		*err = memfd_luo_place(*err ? NULL : mapping, folio, e->index + i,
 				       e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: *err;
+		cond_resched();
 	}
 
 	return true;

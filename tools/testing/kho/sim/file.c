@@ -14,6 +14,7 @@
 struct sim_folio {
 	struct folio *folio;
 	u64 index;
+	unsigned int order;		/* of what is in swap */
 };
 
 struct sim_file {
@@ -182,14 +183,15 @@ void unpin_folios(struct folio **folios, unsigned long nr)
 
 static unsigned long slot_pages(const struct sim_folio *slot)
 {
-	return xa_is_value(slot->folio) ? 1 : folio_nr_pages(slot->folio);
+	return xa_is_value(slot->folio) ? 1UL << slot->order :
+					  folio_nr_pages(slot->folio);
 }
 
 /* What was in a slot is not in the file any more */
 static void release_slot(struct sim_file *f, struct sim_folio *slot)
 {
 	if (xa_is_value(slot->folio)) {
-		f->inode.swapped--;
+		f->inode.swapped -= slot_pages(slot);
 		return;
 	}
 
@@ -218,9 +220,19 @@ void fput(struct file *file)
 	kfree(f);
 }
 
+static struct sim_folio *find_slot(struct sim_file *f, u64 index)
+{
+	for (unsigned int i = 0; i < f->nr; i++) {
+		if (index - f->folios[i].index < slot_pages(&f->folios[i]))
+			return &f->folios[i];
+	}
+
+	return NULL;
+}
+
 static int add_slot(struct sim_file *f, void *entry, u64 index)
 {
-	struct sim_folio slot = { entry, index };
+	struct sim_folio slot = { entry, index, 0 };
 	unsigned int i;
 
 	for (i = f->nr; i && f->folios[i - 1].index >= index; i--)
@@ -278,6 +290,14 @@ unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *pag
 int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	return add_slot(of_inode(container_of(xa, struct inode, i_pages)), entry, index);
+}
+
+int xa_get_order(struct sim_xarray *xa, unsigned long index)
+{
+	struct sim_folio *slot;
+
+	slot = find_slot(of_inode(container_of(xa, struct inode, i_pages)), index);
+	return slot ? ilog2(slot_pages(slot)) : 0;
 }
 
 void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark)
@@ -366,6 +386,24 @@ static struct folio *add_zeroes(struct sim_file *f, u64 index, bool uptodate)
 	return folio;
 }
 
+/* What was swapped out at once is read page by page */
+static void split_entry(struct sim_file *f, struct sim_folio *slot)
+{
+	u64 index = slot->index, value = radix_to_swp_entry(slot->folio).val >> 1;
+	unsigned int nr = slot_pages(slot);
+
+	if (f->nr + nr - 1 > MAX_FOLIOS)
+		sim_bug("entry in swap has too many pages", nr);
+
+	memmove(slot + nr, slot + 1, (char *)&f->folios[f->nr] - (char *)(slot + 1));
+	f->nr += nr - 1;
+	for (unsigned int i = 0; i < nr; i++) {
+		swp_entry_t entry = { (value + i) << 1 };
+
+		slot[i] = (struct sim_folio){ swp_to_radix_entry(entry), index + i, 0 };
+	}
+}
+
 /* What the swap device has of a page is its number */
 static void read_from_swap(struct sim_file *f, struct sim_folio *slot)
 {
@@ -378,16 +416,6 @@ static void read_from_swap(struct sim_file *f, struct sim_folio *slot)
 	f->nr--;
 	memmove(slot, slot + 1, (char *)&f->folios[f->nr] - (char *)slot);
 	*(unsigned int *)folio_address(add_zeroes(f, index, true)) = value;
-}
-
-static struct sim_folio *find_slot(struct sim_file *f, u64 index)
-{
-	for (unsigned int i = 0; i < f->nr; i++) {
-		if (index - f->folios[i].index < slot_pages(&f->folios[i]))
-			return &f->folios[i];
-	}
-
-	return NULL;
 }
 
 /* Holes are filled, what is in swap is read, and what is movable is moved */
@@ -405,6 +433,10 @@ long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 		struct sim_folio *slot = find_slot(f, index);
 		struct folio *was;
 
+		if (slot && slot->order) {
+			split_entry(f, slot);
+			slot = find_slot(f, index);
+		}
 		if (slot && xa_is_value(slot->folio))
 			read_from_swap(f, slot);
 		else if (!slot && !add_zeroes(f, index, true))
@@ -476,7 +508,7 @@ int split_folio(struct folio *folio)
 		page[i].__mapping = &f->inode;
 		if (i)
 			page[i].count = 1;
-		slot[i] = (struct sim_folio){ (struct folio *)&page[i], index + i };
+		slot[i] = (struct sim_folio){ (struct folio *)&page[i], index + i, 0 };
 	}
 	return 0;
 }
@@ -529,14 +561,15 @@ void sim_file_allocate(struct file *file, u64 index)
 	add_zeroes(of_file(file), index, false);
 }
 
-/* A page that is written out; its value when it is read again is @value */
+/* A folio that is written out; the value of its first page when it is read is @value */
 void sim_file_swap_out(struct file *file, u64 index, unsigned int value)
 {
 	struct sim_file *f = of_file(file);
 	struct sim_folio *slot = find_slot(f, index);
 
-	f->inode.swapped++;
-	f->inode.nrpages--;
+	f->inode.swapped += slot_pages(slot);
+	f->inode.nrpages -= slot_pages(slot);
+	slot->order = folio_order(slot->folio);
 	folio_put(slot->folio);
 	slot->folio = swp_to_radix_entry(((swp_entry_t){ (u64)value << 1 }));
 }

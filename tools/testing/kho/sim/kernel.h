@@ -804,6 +804,7 @@ int try_grab_folio(struct folio *folio, int refs, unsigned int flags);
 void unpin_folio(struct folio *folio);
 void unpin_folios(struct folio **folios, unsigned long nr);
 int split_folio(struct folio *folio);
+#define MAX_XAS_ORDER			11
 #define MAX_PAGECACHE_ORDER		9
 #define THP_ORDERS_ALL_FILE_DEFAULT	((BIT(MAX_PAGECACHE_ORDER + 1) - 1) & ~BIT(0))
 
@@ -819,7 +820,10 @@ typedef struct {
 #define softleaf_is_poison_marker(entry) ((entry).val == 1)
 
 #define XA_PRESENT			0
+#define xa_lock_irq(xa)			((void)(xa))
+#define xa_unlock_irq(xa)		((void)(xa))
 void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark);
+int xa_get_order(struct sim_xarray *xa, unsigned long index);
 int xa_insert_irq(struct sim_xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 
 struct file *anon_inode_getfile(const char *name, const struct file_operations *fops,
@@ -869,7 +873,7 @@ unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *pag
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
 #define shmem_freeze(inode, on)		do { } while (0)
-#define shmem_hold(inode, on)		do { } while (0)
+#define shmem_hold(inode, on)		((void)(inode))
 #define SHMEM_I(inode)			(inode)
 int shmem_inode_acct_blocks(struct inode *inode, long nr);
 void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);

@@ -314,6 +314,47 @@ TEST(moved_and_swapped)
 	close_file(file);
 }
 
+/* A large folio in swap may be read page by page */
+TEST(large_in_swap)
+{
+	struct file *file;
+	u64 data;
+
+	start();
+	file = sim_file(4, 3);
+	sim_file_swap_out(file, 8, 8);
+	sim_file_swap_out(file, 24, 24);
+	data = hand_over(file);
+	CHECK_EQ(32, ser_at(data)->nr_pages);
+	file = retrieve(data);
+	expect_pages(file, 0, 32);
+	close_file(file);
+}
+
+static void fill_and_swap_out(struct file *file)
+{
+	sim_file_add(file, 6, 0);
+	sim_file_swap_out(file, 6, 6);
+}
+
+/* As many pages as before are in the page cache then */
+TEST(swapped_out_after_preserving)
+{
+	struct file *file;
+	u64 data;
+
+	start();
+	file = sim_file(4, 0);
+	i_size_write(file_inode(file), 8 * PAGE_SIZE);
+	data = sim_memfd_preserve_between(file, fill_and_swap_out);
+	reboot();
+	CHECK_EQ(5, ser_at(data)->nr_pages);
+	file = retrieve(data);
+	expect_pages(file, 0, 4);
+	expect_pages(file, 6, 1);
+	close_file(file);
+}
+
 /* What is beyond the end is not handed over, but does not get lost before */
 TEST(beyond_the_end)
 {
