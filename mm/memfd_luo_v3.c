@@ -1019,9 +1019,9 @@ static int memfd_luo_insert_poison(struct address_space *mapping,
 
 	for (u64 i = 0; i < e->nr_pages && !err; i++) {
 		err = xa_insert_irq(&mapping->i_pages, e->index + i, marker, gfp);
-		/* So it counts when it is cut off. Nobody else knows the file yet */
 		if (!err)
-			SHMEM_I(mapping->host)->swapped++;
+			shmem_count_marker(mapping->host);
+		cond_resched();
 	}
 	if (err)
 		pr_err("poisoned page cannot be added to a memfd: %pe\n", ERR_PTR(err));

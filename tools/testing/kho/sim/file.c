@@ -126,6 +126,11 @@ int shmem_inode_acct_blocks(struct inode *inode, long nr)
 	return 0;
 }
 
+void shmem_count_marker(struct inode *inode)
+{
+	inode->swapped++;
+}
+
 void shmem_recalc_inode(struct inode *inode, long alloced, long swapped)
 {
 	long freed;

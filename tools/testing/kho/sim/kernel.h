@@ -877,6 +877,7 @@ extern bool sim_memfds_are_shmem;
 #define SHMEM_I(inode)			(inode)
 int shmem_inode_acct_blocks(struct inode *inode, long nr);
 void shmem_recalc_inode(struct inode *inode, long alloced, long swapped);
+void shmem_count_marker(struct inode *inode);
 void folio_lock(struct folio *folio);
 void folio_unlock(struct folio *folio);
 #define __folio_set_locked(folio)	folio_lock(folio)
