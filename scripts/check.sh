@@ -49,7 +49,7 @@ check_patch_style()
 	set -- "$top"/patches/fixes/*.patch "$top"/patches/*.patch
 	[ ! -e "$1" ] || checkpatch --no-signoff \
 		--ignore FILE_PATH_CHANGES,COMMIT_MESSAGE,UNKNOWN_COMMIT_ID \
-		--patch "$@"
+		--patch "$@" | unexpected_style
 }
 
 check_shell()
