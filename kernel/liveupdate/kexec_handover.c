@@ -945,7 +945,8 @@ EXPORT_SYMBOL_GPL(kho_restore_free_batch);
  * kho_restore_free - free what the previous kernel got from kho_alloc_preserve()
  * @mem: the memory, in this kernel's direct map, or %NULL.
  *
- * Warns if it was not preserved, or has been restored.
+ * If it was not preserved, or has been restored, the log names the caller: the
+ * address may be what the previous kernel wrote.
  *
  * Context: as kho_preserved_order().
  */
@@ -956,7 +957,8 @@ void kho_restore_free(void *mem)
 	if (!mem)
 		return;
 
-	WARN_ON(!kho_restore_free_batch(&batch, mem));
+	if (!kho_restore_free_batch(&batch, mem))
+		pr_warn("nothing that %pS could free\n", (void *)_RET_IP_);
 	kho_restore_batch_end(&batch);
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);

@@ -138,11 +138,12 @@ TEST(free_what_was_not_preserved)
 	CHECK(!sim_logged("to restore"));
 	kho_restore_free(mem);
 	CHECK(sim_logged("no folio to restore at 0x"));
-	CHECK_EQ(1, sim_warnings());
+	CHECK(sim_logged("nothing that "));
+	CHECK_EQ(0, sim_warnings());
 	sim_log_clear();
 	CHECK(!kho_restore_folio(virt_to_phys(mem) + 8));
 	CHECK(sim_logged("no folio to restore at 0x"));
-	CHECK_EQ(1, sim_warnings());
+	CHECK_EQ(0, sim_warnings());
 	CHECK_EQ(0, sim_objects());
 }
 
