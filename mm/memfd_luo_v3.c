@@ -1245,12 +1245,9 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_v3_ser *ser)
 		goto put;
 	}
 
-	if (shmem_inode_acct_blocks(file_inode(file), ser->nr_pages + ser->nr_poisoned)) {
-		pr_warn_ratelimited("memfd has %llu KiB, more than may be committed\n",
-				    ser->nr_pages << (PAGE_SHIFT - 10));
-		err = -ENOMEM;
+	err = memfd_luo_account(file_inode(file), ser->nr_pages + ser->nr_poisoned);
+	if (err)
 		goto put;
-	}
 
 	return file;
 

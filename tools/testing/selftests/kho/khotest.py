@@ -128,43 +128,7 @@ def kho_compat(arch):
     return output / "kho-compat"
 
 
-def grub_program(machine, disk, program):
-    shutil.copy(machine.kernel, disk / "kernel")
-    (program.parent / "grub.cfg").write_text(
-        f"linux /kernel {machine.cmdline}\ninitrd /initrd\nboot\n",
-        encoding="ascii")
-    subprocess.run(["grub-mkimage", "-O", "x86_64-efi", "-p", "/EFI/BOOT", "-o",
-                    str(program), "part_msdos", "fat", "linux", "normal"],
-                   stdout=sys.stderr, check=True)
-
-
-UKI_STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
-
-
-def uki_program(machine, disk, program):
-    """Sections where systemd's ukify puts them."""
-    (disk / "cmdline").write_text(machine.cmdline, encoding="ascii")
-    sections = ((".cmdline", disk / "cmdline", 0x30000),
-                (".linux", machine.kernel, 0x2000000),
-                (".initrd", machine.initrd, 0x3000000))
-    arguments = [argument for name, path, address in sections for argument in (
-        f"--add-section={name}={path}", f"--change-section-vma={name}={address:#x}")]
-    subprocess.run(["objcopy", *arguments, UKI_STUB, str(program)],
-                   stdout=sys.stderr, check=True)
-
-
-# Boot programs as they are packaged: how to make one, and what that takes
-EFI_PROGRAMS = {
-    "grub": (grub_program, ["grub-mkimage", "grub-common",
-                            "/usr/lib/grub/x86_64-efi/linux.mod",
-                            "grub-efi-amd64-bin"]),
-    "uki": (uki_program, [UKI_STUB, "systemd-boot-efi"]),
-}
-
-
-def require_efi_program(name):
-    vm.require_tools(*EFI_PROGRAMS.get(
-        name, (None, ["clang", "clang", "lld-link", "lld"]))[1])
+EFI_BOOT = {"x86_64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
 
 
 def grub_program(machine, disk, program):
