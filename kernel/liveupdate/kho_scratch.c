@@ -215,11 +215,17 @@ static phys_addr_t __init scratch_reserved(phys_addr_t start, phys_addr_t end,
 	return size;
 }
 
-/* Memory for a crash kernel, which is loaded later and not from scratch */
+/*
+ * Memory for a crash kernel. On x86 the next kernel reserves it once preserved memory
+ * is known, and not in scratch; elsewhere it does so before, and needs scratch for it.
+ */
 static phys_addr_t __init scratch_crash_size(phys_addr_t limit, int nid)
 {
 	const struct resource *res[] = { &crashk_res, &crashk_low_res };
 	phys_addr_t size = 0;
+
+	if (!IS_ENABLED(CONFIG_X86))
+		return 0;
 
 	for (int i = 0; i < ARRAY_SIZE(res); i++) {
 		if (res[i]->end)
