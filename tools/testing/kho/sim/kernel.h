@@ -576,7 +576,6 @@ typedef struct pglist_data {
 #define nodes_weight(mask)		MAX_NUMNODES
 
 /* What a bootloader or an administrator had set aside: nothing, unless a test does */
-extern struct resource crashk_res, crashk_low_res;
 extern unsigned long initrd_start, initrd_end;
 
 /* Small objects; all that a kernel leaves is gone with it */
