@@ -74,6 +74,7 @@ int kho_compat_update(void *fdt, const struct kho_component_table *table,
 		      const struct kho_component *component);
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table);
+long kho_unfinished(void);
 u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 version);
 void kho_component_agree(struct kho_component *c, u32 version);
 int kho_component_pin(struct kho_component *c, u32 version);

@@ -156,6 +156,16 @@ void kho_unfinished_dec(struct kho_component *component)
  */
 DEFINE_MUTEX(kho_components_lock);
 
+/* What the previous kernel has left and no image could take over; with the lock */
+long kho_unfinished(void)
+{
+	long nr = 0;
+
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		nr += atomic_long_read(&kho_table.components[i]->unfinished);
+	return nr;
+}
+
 static bool kho_all_at_baseline(const struct kho_component_table *table)
 {
 	for (unsigned int i = 0; i < table->nr; i++) {
@@ -479,11 +489,10 @@ static void kho_warn_component(const struct kho_component *c)
 	}
 }
 
-/* One line for all; one more for each that cannot be read */
 /* A name, a number, and three characters between */
 #define KHO_REPORT_ROOM	(KHO_COMPONENT_NAME_MAX + 10 + 3)
 
-/* In as many lines as it takes */
+/* All in as few lines as possible; one more for each that cannot be read */
 static void kho_report(const struct kho_component_table *table, const char *origin)
 {
 	char buf[160];

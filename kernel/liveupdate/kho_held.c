@@ -29,12 +29,8 @@
  */
 long kho_held_waiting(void)
 {
-	long nr = kho_subtrees_waiting();
-
 	guard(mutex)(&kho_components_lock);
-	for (unsigned int i = 0; i < kho_table.nr; i++)
-		nr += atomic_long_read(&kho_table.components[i]->unfinished);
-	return nr;
+	return kho_subtrees_waiting() + kho_unfinished();
 }
 
 /* Those that are built in come first and stay; modules may be removed meanwhile */

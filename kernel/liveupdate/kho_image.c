@@ -744,16 +744,6 @@ static int kho_check_loaded(const char *what, const struct kho_next *next)
 	return err;
 }
 
-/* Of the previous kernel, which no image could take over */
-static long kho_unfinished(void)
-{
-	long nr = 0;
-
-	for (unsigned int i = 0; i < kho_table.nr; i++)
-		nr += atomic_long_read(&kho_table.components[i]->unfinished);
-	return nr;
-}
-
 /* No reason to refuse an image: they can be finished before it is started */
 static void kho_warn_unfinished(void)
 {
@@ -967,10 +957,10 @@ int kho_recheck_next(void)
  * @in_use: leave out what nothing is preserved with now. Otherwise the judgement
  *	is that of a load.
  *
- * Context: may sleep.
  * What the previous kernel has left and nobody has finished is lost by a kexec into
  * any image.
  *
+ * Context: may sleep.
  * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
  */
 enum kho_next_status kho_next_status(bool in_use)
