@@ -3,7 +3,7 @@
  * The next kernel reserves an area for a crash kernel, too, before anything but scratch
  * is free: there is room for one, and memory is left for a memfd.
  *
- * needs memory: 1G
+ * needs memory: 2G
  * needs cmdline: crashkernel=200M
  */
 #include <stdlib.h>
