@@ -2,12 +2,14 @@
 /*
  * Kexec Handover core - the FDT handover and preserved ranges of pages.
  *
- * Owns the FDT that goes to the next kernel and the one that came from the
- * previous one, the named subtrees in them, the preserved memory map, and how
- * preserved pages get back to their users. The tree that holds the map is
- * kho_radix.c, scratch is kho_scratch.c, and how pages stay preserved while the
- * next kernel boots is kho_takeover.c; vmalloc areas and blocks are built on top
- * of this file, which knows nothing of them.
+ * Owns the outgoing and the incoming FDT, the named subtrees in them, the outgoing
+ * map of preserved memory, the functions that preserve and restore pages, and the
+ * count of pages that have not been restored. In early boot it decides whether a
+ * handover is accepted: kho_populate(), kho_memory_known(), kho_memory_init().
+ *
+ * The tree that holds the map is kho_radix.c, scratch is kho_scratch.c, and
+ * preserved memory during boot is kho_takeover.c. Versions are compared by
+ * kho_compat.c. vmalloc areas and blocks are built on this file.
  *
  * The layout is in linux/kho/abi/kexec_handover.h.
  *

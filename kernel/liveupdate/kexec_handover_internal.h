@@ -1,8 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of KHO know of each other, file by file. Each group says which
- * file it stands in and who may call it; nothing includes this but
- * kernel/liveupdate and tests of it.
+ * KHO internals - what the files of KHO use of each other.
+ *
+ * Each group of declarations names the file that defines them and the callers.
+ * Included by kernel/liveupdate and its tests only.
+ *
+ * Layers, lowest first. A file uses files of lower layers only, and none of its own.
+ *
+ * 1 kho_place.c               memory that the next kernel finds
+ *   kho_frames.c              set of page frames kept from the page allocator
+ *   kho_note.c                note in this kernel's image
+ * 2 kho_radix.c               radix tree
+ * 3 kho_scratch.c             scratch areas
+ * 4 kho_takeover.c            preserved memory during boot
+ * 5 kho_compat.c              component versions
+ * 6 kexec_handover.c          core: FDT, preserved ranges
+ * 7 kho_block.c               lists of blocks
+ *   kho_vmalloc.c             vmalloc areas
+ *   kho_image.c               check of the next image
+ *   kho_held.c                release of memory of the previous kernel
+ * 8 kho_sysfs.c               /sys/kernel/kho
+ *   kexec_handover_debugfs.c  debugfs
+ *
+ * Live update, memfd and reserve_mem are above all of them and use public headers.
+ * Two exceptions: changes are reported to layer 8, which returns nothing; and
+ * kho_compat.c edits its node of the FDT through the core.
  *
  * Takes the place of the file of this name in Linux 7.3.
  */

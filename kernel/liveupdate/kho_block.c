@@ -3,8 +3,8 @@
  * KHO blocks - lists of equally sized entries that survive kexec.
  *
  * Owns the list of blocks and the position in it. The pages come from the core
- * through its public functions; what an entry means, and the lock around a
- * set, are its user's.
+ * through its public functions. The meaning of an entry and the lock of a set
+ * belong to the user of the set.
  *
  * The layout is in linux/kho/abi/block.h.
  *

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO compatibility - compares versions of this kernel and the previous one.
+ * KHO component versions - which are read, and which is written.
  *
- * Owns the table of components, the node of the KHO FDT that states their
- * versions, and the pass over the previous kernel's statement, which runs
- * before any memory is allocated and before anything else of the handover is
- * read. The components themselves, and what their versions mean, belong to
- * the files that define them.
+ * Owns the table of components and their registration; the node of the FDT that
+ * records their versions; the early pass, which compares the versions of the
+ * previous kernel before memory is allocated or anything else is read; the choice
+ * of the version that is written (kho_write=, pins, agreement with the loaded image);
+ * and the counts of users and of unfinished incoming objects.
+ *
+ * A component and the meaning of its versions belong to the file that defines it.
+ * The versions of the next image are compared by kho_image.c.
  *
  * The layout is in linux/kho/abi/compat.h.
  */

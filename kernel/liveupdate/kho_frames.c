@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO page frames - which ones a take-over keeps out of the page allocator.
+ * KHO page frames - the set that is kept from the page allocator during boot.
  *
- * A table with an entry for each piece of memory, of 128 MiB with pages of 4 KiB.
- * An entry holds the one run of page frames that is preserved in the piece, or
- * the address of a bitmap if there are several. So memory that is preserved in
- * large runs takes no bitmaps, and fragments take 1 bit for each page around
- * them. The table has as many levels as the end of memory asks for; an entry of
- * a higher level that is preserved as a whole needs no table below it.
+ * Owns the set. kho_takeover.c fills it; code that releases free memory to the page
+ * allocator looks page frames up in it, see kho_next_unpreserved().
  *
- * It also knows for which page frames the struct page has been left to deferred
- * initialization: those of ranges of order 1 and above, the first one of each
- * range excepted. Such page frames are called late.
+ * A table has an entry for each chunk of memory, 128 MiB with pages of 4 KiB. An
+ * entry holds the one run of page frames that is preserved in the chunk, or the
+ * address of a bitmap if there are several: large runs take no bitmaps, and
+ * fragments take 1 bit for each page of their chunk. The number of levels follows
+ * from the end of memory. An entry of a higher level that is preserved as a whole
+ * has no table below it.
  *
- * Written before there is more than one CPU, then read until all free memory has
- * been released.
+ * The set also records late page frames, of which the struct page is left to deferred
+ * initialization: in ranges of order 1 and above, all but the first one.
+ *
+ * Written while only one CPU runs, then read until all free memory is released.
  */
 
 #include <linux/bitfield.h>

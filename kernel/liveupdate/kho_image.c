@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of the next kernel's image - versions that it can read.
+ * KHO image check - whether the next kernel can read what is preserved.
  *
- * Owns the search for the note in an image, the judgement of what it says, and
- * what follows from that: kho_check=, whether an image may be loaded, whether
- * it may be started. After kexec nothing could be refused any more. What the
- * note of this kernel says is kho_note.c, what userspace sees is kho_sysfs.c.
+ * Owns the search for the note in an image, the comparison of its versions with
+ * those of this kernel, and the decision to reject an image when it is loaded or
+ * started (kho_check=, next/assume).
+ *
+ * The note of this kernel is kho_note.c. The version that is written after an
+ * image was loaded is chosen by kho_compat.c. The files in sysfs are kho_sysfs.c.
  *
  * The layout of the note is in linux/kho/abi/image.h.
  */

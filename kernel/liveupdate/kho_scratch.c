@@ -2,15 +2,14 @@
 /*
  * KHO scratch - memory that never holds anything preserved.
  *
- * Preserved pages can be anywhere, so without care neither the next image nor
- * the early allocations of the next kernel would find a place. A cold boot sets
- * areas aside; their list goes from kernel to kernel; each kernel allocates
- * from nothing else until it has read the preserved memory map, loads the next
- * image there, and lends them out as CMA meanwhile.
+ * Preserved pages can be anywhere, but the next image and the early allocations of
+ * the next kernel need memory without any. A cold boot reserves areas for that; each
+ * kernel passes the list on, allocates from nothing else until it has read the
+ * preserved memory map, loads the next image there, and has them as CMA otherwise.
  *
- * Owns the list of areas, their sizes (kho_scratch=) and their way into
- * memblock and the page allocator. Which memory is preserved is the core's
- * business.
+ * Owns the list of areas, their sizes (kho_scratch=), their reservation and their
+ * release to CMA, and the place of the segments of the next image. Memory that is
+ * treated as scratch during boot only is added by kho_takeover.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>

@@ -2,15 +2,14 @@
 /*
  * KHO take-over - preserved memory while this kernel boots.
  *
- * Owns the way through the previous kernel's preserved memory map: what of it
- * makes sense, which page frames must not reach the page allocator until their
- * users ask for them, which memory without any serves as scratch meanwhile, and
- * the marks by which the core finds a range later. The map itself is not kept:
- * its nodes are free memory like any other.
+ * Owns the walk over the incoming map of preserved memory and all that follows from
+ * it: validation of each range, rejection of ranges that cannot be restored, marks in
+ * the first struct page of each range by which the core finds it, initialization of
+ * the other struct pages, and memory without preserved ranges that is treated as
+ * scratch during boot. The map is not kept: its nodes are free memory.
  *
- * What is preserved may lie in a million pieces, far more than memblock can
- * reserve one by one. So they become a set of page frames, see kho_frames.c, which
- * those who release memory to the page allocator look into.
+ * There may be a million ranges, more than memblock can reserve one by one. Their
+ * page frames are added to a set instead, kho_frames.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
