@@ -124,7 +124,7 @@ enum kho_next_status {
  * something was preserved for, areas of scratch, whether the FDT is one for Linux
  * 7.3, whether sessions can be made.
  */
-struct kho_offer {
+struct kho_outgoing {
 	const struct kho_component_table *table;
 	unsigned int subtrees;
 	unsigned int scratch;
@@ -136,10 +136,10 @@ const struct kho_image_note *kho_find_note(const void *image, size_t size);
 int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 		      const char *cmdline);
 void kho_assume_stock(struct kho_next *next, const struct kho_component_table *table);
-long kho_offer_users(const struct kho_offer *offer, const struct kho_component *c);
-enum kho_next_status kho_judge_next(const struct kho_offer *offer,
-				    const struct kho_next *next, bool in_use);
-int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status);
+long kho_outgoing_users(const struct kho_outgoing *out, const struct kho_component *c);
+enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
+				      const struct kho_next *next, bool in_use);
+int kho_next_error(enum kho_check_mode mode, enum kho_next_status status);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
@@ -183,8 +183,8 @@ struct kho_run {
 
 /**
  * struct kho_map_cb - what a walk of the preserved memory map calls
- * @hull: for each bitmap, before its runs: all of them are of one order and lie in
- *	@hull, which is memory of one node, or it is %NULL. %true if that is all
+ * @span: for each bitmap, before its runs: all of them are of one order and lie in
+ *	@span, which is memory of one node, or it is %NULL. %true if that is all
  *	there was to know.
  * @word: for pages in a word of a bitmap of order 0 that are all in memory of the
  *	node @nid: the lowest bit stands for page frame @pfn. %false to have @run
@@ -198,7 +198,7 @@ struct kho_run {
  *	that stands for no range; may be %NULL.
  */
 struct kho_map_cb {
-	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
+	bool (*span)(const struct kho_run *span, const unsigned long *bitmap,
 		     void *data);
 	bool (*word)(unsigned long pfn, unsigned long word, int nid, void *data);
 	int (*run)(const struct kho_run *run, void *data);

@@ -435,7 +435,7 @@ early_param("kho_write", kho_parse_write);
 
 /* Reading from the previous kernel */
 
-static enum kho_compat_status kho_judge(const struct kho_component *c, u32 version)
+static enum kho_compat_status kho_version_status(const struct kho_component *c, u32 version)
 {
 	if (!version)
 		return KHO_COMPAT_MALFORMED;
@@ -463,14 +463,14 @@ static void kho_read_component(const void *fdt, int node, struct kho_component *
 	bool there;
 
 	c->incoming = kho_fdt_cell(fdt, node, c->name, &there);
-	c->status = there ? kho_judge(c, c->incoming) : KHO_COMPAT_ABSENT;
+	c->status = there ? kho_version_status(c, c->incoming) : KHO_COMPAT_ABSENT;
 }
 
 /* A kernel without component versions implies the baseline of each */
 static void kho_assume_baseline(struct kho_component *c)
 {
 	c->incoming = c->baseline;
-	c->status = c->baseline ? kho_judge(c, c->baseline) : KHO_COMPAT_ABSENT;
+	c->status = c->baseline ? kho_version_status(c, c->baseline) : KHO_COMPAT_ABSENT;
 }
 
 static void kho_warn_component(const struct kho_component *c)
@@ -702,7 +702,7 @@ static int kho_fdt_remove_component(void *fdt, void *component)
 }
 
 /* Without an FDT as yet, the early pass or kho_init() finds it in the table */
-static void kho_judge_late(struct kho_component *c)
+static void kho_read_late(struct kho_component *c)
 {
 	const struct kho_component_table one = { .components = &c, .nr = 1 };
 	const void *fdt = kho_in_fdt();
@@ -743,7 +743,7 @@ int kho_component_register(struct kho_component *component)
 			kho_table_remove(component);
 			return -ENOMEM;
 		}
-		kho_judge_late(component);
+		kho_read_late(component);
 	}
 
 	kho_sysfs_add_component(component);
