@@ -960,7 +960,7 @@ void kho_restore_free(void *mem)
 		return;
 
 	if (!kho_restore_free_batch(&batch, mem))
-		pr_warn("nothing that %pS could free\n", (void *)_RET_IP_);
+		pr_warn("%pS: no preserved memory to free\n", (void *)_RET_IP_);
 	kho_restore_batch_end(&batch);
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);

@@ -278,7 +278,7 @@ int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 		ser = phys_to_virt(phys);
 		err = kho_block_track(bs, ser);
 		if (err == -ENOSPC) {
-			pr_warn("list at 0x%llx goes on after %d blocks\n",
+			pr_warn("list at 0x%llx has more than %d blocks\n",
 				head_pa, KHO_BLOCK_MAX_BLOCKS);
 			err = -EINVAL;
 		}

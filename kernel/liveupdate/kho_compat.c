@@ -326,7 +326,7 @@ void kho_component_put(struct kho_component *component)
 			kho_settle_write(component);
 		}
 	}
-	if (WARN_ONCE(left < 0, "KHO: %s: not in use, cannot be used less\n",
+	if (WARN_ONCE(left < 0, "KHO: %s: kho_component_put() without a user\n",
 		      component->name))
 		return;
 	if (!left)
@@ -594,7 +594,7 @@ static int kho_read_statement(const void *fdt,
 	}
 
 	if (found != -FDT_ERR_NOTFOUND) {
-		pr_err("the compatible strings of the handover are broken: %s\n",
+		pr_err("the compatible strings of the handover are invalid: %s\n",
 		       fdt_strerror(found));
 		return -EBADMSG;
 	}

@@ -121,7 +121,7 @@ int kho_release_held(bool all)
 
 	waiting = kho_held_waiting();
 	if (waiting && !all) {
-		pr_warn("not released: %ld sessions and subtrees of the previous kernel may still be asked for\n",
+		pr_warn("not released: %ld sessions and subtrees of the previous kernel can still be retrieved\n",
 			waiting);
 		return -EBUSY;
 	}

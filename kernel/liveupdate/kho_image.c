@@ -135,7 +135,7 @@ static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 	if (room < sizeof(*note))
 		return "is cut off";
 	if (note->version != KHO_IMAGE_NOTE_VERSION)
-		return "is of a version that this kernel does not know";
+		return "has an unknown version";
 	if (note->nr > KHO_IMAGE_NOTE_MAX_ENTRIES)
 		return "has too many entries";
 	if (room < struct_size(note, entries, note->nr))
@@ -145,7 +145,7 @@ static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 
 	for (u32 i = 0; i < note->nr; i++) {
 		if (!kho_entry_valid(note, &note->entries[i]))
-			return "has an entry that makes no sense";
+			return "has an invalid entry";
 	}
 
 	return NULL;
@@ -210,7 +210,7 @@ static void kho_take_memory(struct kho_next *next, const char *param,
 	if (!arch_kho_takes_memory(param, val))
 		return;
 
-	pr_warn("the command line has %s=%s, with which memory of this kernel is missing\n",
+	pr_warn("%s=%s on the command line removes memory that this kernel has\n",
 		param, val);
 	next->less_memory = true;
 }
@@ -612,7 +612,7 @@ static void kho_log_component(const struct kho_outgoing *out,
 		pr_warn("%s: %ld in use with version %u, the image starts with live update off, it needs liveupdate=on\n",
 			c->name, users, c->write);
 	else if (!entry)
-		pr_warn("%s: %ld in use with version %u, the image has none of it\n",
+		pr_warn("%s: %ld in use with version %u, the image lacks this component\n",
 			c->name, users, c->write);
 	else
 		kho_log_version(c, users, entry);
@@ -634,12 +634,12 @@ static void kho_log_takeover(const struct kho_outgoing *out,
 		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
 			next->page_shift, PAGE_SHIFT);
 	if (next->less_memory)
-		pr_warn("its command line takes memory away, it needs one without that mem= or memmap=\n");
+		pr_warn("its command line limits memory, remove its mem= or memmap=\n");
 	if (out->scratch > KHO_NEXT_MAX_SCRATCH)
 		pr_warn("this kernel has %u areas of scratch, it takes at most %u\n",
 			out->scratch, KHO_NEXT_MAX_SCRATCH);
 	if (!kho_next_knows_fdt(out, next))
-		pr_warn("it is taken for Linux 7.3, which reads '%s', and this is no handover of that kind\n",
+		pr_warn("next/assume declares it Linux 7.3, which reads only '%s', and this handover has newer versions\n",
 			KHO_FDT_COMPATIBLE_BASELINE);
 }
 
@@ -647,9 +647,9 @@ static void kho_log_takeover(const struct kho_outgoing *out,
 static void kho_log_unknown(const struct kho_next *next)
 {
 	if (next->known == KHO_NEXT_BROKEN)
-		pr_warn("its note cannot be used, the image is damaged or of a later kind\n");
+		pr_warn("its note is invalid, the image is damaged or newer\n");
 	else if (next->known == KHO_NEXT_OPAQUE && !next->flaw)
-		pr_warn("it does not say what it can read and may have no KHO at all; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
+		pr_warn("it has no note and may have no KHO; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
 }
 
 /* Log the reasons for a result other than KHO_NEXT_COMPATIBLE */

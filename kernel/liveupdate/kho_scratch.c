@@ -301,7 +301,7 @@ static int __init scratch_add(const char *what, phys_addr_t size,
 	addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
 					nid != NUMA_NO_NODE);
 	if (!addr) {
-		pr_err("no room for %s scratch of %llu MiB in one piece; a smaller kho_scratch= may fit\n",
+		pr_err("no contiguous memory for %s scratch of %llu MiB; a smaller kho_scratch= may fit\n",
 		       what, (u64)size / SZ_1M);
 		return -ENOMEM;
 	}

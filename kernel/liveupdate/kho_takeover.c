@@ -734,7 +734,7 @@ static void __init kho_lose_branch(const char *what, u64 where, void *data)
 {
 	struct kho_taken *taken = data;
 
-	pr_warn_ratelimited("preserved memory map has a bad %s 0x%llx, what it stands for is lost\n",
+	pr_warn_ratelimited("preserved memory map has a bad %s 0x%llx, its ranges are lost\n",
 			    what, where);
 	taken->bad++;
 }
@@ -940,7 +940,7 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		pr_warn("lost %lu preserved ranges, %lu pages\n",
 			taken.lost_ranges, taken.lost_pages);
 	if (taken.bad)
-		pr_warn("lost what %lu bad nodes and keys of the map stand for\n",
+		pr_warn("lost the ranges of %lu bad nodes and keys of the map\n",
 			taken.bad);
 	*pages = taken.pages;
 	return 0;

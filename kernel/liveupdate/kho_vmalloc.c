@@ -527,7 +527,7 @@ static bool kho_vmalloc_read(struct kho_vmalloc_reader *reader)
 		if (!kho_vmalloc_read_chunk(reader, phys))
 			return false;
 		if (phys == remembered) {
-			pr_warn("list of chunks goes in a circle at %pa\n", &phys);
+			pr_warn("list of chunks is cyclic at %pa\n", &phys);
 			return false;
 		}
 		if (is_power_of_2(++chunks))
