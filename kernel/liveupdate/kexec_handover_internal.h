@@ -50,6 +50,25 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
 
+/* kho_crash.c; for the core */
+#ifdef CONFIG_CRASH_RESERVE
+unsigned int kho_crash_areas(struct kho_scratch *area);
+int kho_crash_write(void *fdt, void *data);
+void kho_crash_read(const void *fdt);
+#else
+static inline unsigned int kho_crash_areas(struct kho_scratch *area)
+{
+	return 0;
+}
+
+static inline int kho_crash_write(void *fdt, void *data)
+{
+	return 0;
+}
+
+static inline void kho_crash_read(const void *fdt) { }
+#endif /* CONFIG_CRASH_RESERVE */
+
 /*
  * kho_compat.c; for the core, and for tests with tables of their own. The first
  * component is the tree of preserved memory, which all others depend on.

@@ -18,6 +18,7 @@ LAYERS = [
     ["kho_note", "kho_place", "kho_frames"],
     ["kho_radix"],
     ["kho_scratch"],
+    ["kho_crash"],
     ["kho_takeover"],
     ["kho_compat"],
     ["kexec_handover"],
