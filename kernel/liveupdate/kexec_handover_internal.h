@@ -12,18 +12,19 @@
  *   kho_note.c                note in this kernel's image
  * 2 kho_radix.c               radix tree
  * 3 kho_scratch.c             scratch areas
- * 4 kho_takeover.c            preserved memory during boot
- * 5 kho_compat.c              component versions
- * 6 kexec_handover.c          core: FDT, preserved ranges
- * 7 kho_block.c               lists of blocks
+ * 4 kho_crash.c               area for a crash kernel
+ * 5 kho_takeover.c            preserved memory during boot
+ * 6 kho_compat.c              component versions
+ * 7 kexec_handover.c          core: FDT, preserved ranges
+ * 8 kho_block.c               lists of blocks
  *   kho_vmalloc.c             vmalloc areas
  *   kho_image.c               check of the next image
  *   kho_held.c                release of memory of the previous kernel
- * 8 kho_sysfs.c               /sys/kernel/kho
+ * 9 kho_sysfs.c               /sys/kernel/kho
  *   kexec_handover_debugfs.c  debugfs
  *
  * Live update, memfd and reserve_mem are above all of them and use public headers.
- * Two exceptions: changes are reported to layer 8, which returns nothing; and
+ * Two exceptions: changes are reported to layer 9, which returns nothing; and
  * kho_compat.c edits its node of the FDT through the core.
  *
  * Takes the place of the file of this name in Linux 7.3.
@@ -71,6 +72,25 @@ bool kho_scratch_beside(unsigned long pfn, unsigned long end,
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
+
+/* kho_crash.c; for the core */
+#ifdef CONFIG_CRASH_RESERVE
+unsigned int kho_crash_areas(struct kho_scratch *area);
+int kho_crash_write(void *fdt, void *data);
+void kho_crash_read(const void *fdt);
+#else
+static inline unsigned int kho_crash_areas(struct kho_scratch *area)
+{
+	return 0;
+}
+
+static inline int kho_crash_write(void *fdt, void *data)
+{
+	return 0;
+}
+
+static inline void kho_crash_read(const void *fdt) { }
+#endif /* CONFIG_CRASH_RESERVE */
 
 /*
  * kho_compat.c; for the core, and for tests with tables of their own. The first

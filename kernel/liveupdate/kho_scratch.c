@@ -22,6 +22,7 @@
 #define pr_fmt(fmt) "KHO: scratch: " fmt
 
 #include <linux/cma.h>
+#include <linux/crash_reserve.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
 #include <linux/io.h>
@@ -234,11 +235,25 @@ static phys_addr_t __init scratch_initrd_size(phys_addr_t limit)
 	return start && start < limit ? scratch_initrd_len() : 0;
 }
 
+/* Memory for a crash kernel, which the next kernel has where this one has it */
+static phys_addr_t __init scratch_crash_size(phys_addr_t limit, int nid)
+{
+	const struct resource *res[] = { &crashk_res, &crashk_low_res };
+	phys_addr_t size = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(res); i++) {
+		if (res[i]->end)
+			size += scratch_reserved(res[i]->start,
+						 min(limit, res[i]->end + 1), nid);
+	}
+
+	return size;
+}
+
 /*
- * What the scratch of a percentage has to hold: the part of this kernel's early
- * allocations that the next kernel repeats, an area for a crash kernel included:
- * that one has to fit in one piece beside the image, which may be anywhere. HugeTLB
- * pages and the initrd do not come from scratch a second time.
+ * What the scratch of a percentage has to hold: the part of this kernel's
+ * early allocations that the next kernel repeats. HugeTLB pages, an area for a
+ * crash kernel and the initrd do not come from scratch a second time.
  */
 static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 {
@@ -246,6 +261,8 @@ static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 	phys_addr_t used = memblock_reserved_kern_size(limit, nid) -
 			   memblock_reserved_hugetlb_size(limit, nid);
 
+	if (IS_ENABLED(CONFIG_CRASH_RESERVE))
+		used -= scratch_crash_size(limit, nid);
 	if (initrd)
 		used -= scratch_reserved(initrd,
 					 min(limit, initrd + scratch_initrd_len()),
