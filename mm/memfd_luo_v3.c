@@ -171,7 +171,7 @@ static bool memfd_luo_continues(const struct memfd_luo_extent *cur,
 	       (!memfd_luo_has_memory(add) || cur->pfn + cur->nr_pages == add->pfn);
 }
 
-/* What @add says is pinned, and still the caller's if this fails */
+/* @add is pinned, and still the caller's if this fails */
 static int memfd_luo_add_extent(struct memfd_luo_v3 *w,
 				const struct memfd_luo_extent *add)
 {
@@ -292,7 +292,7 @@ static int memfd_luo_pin_found(struct memfd_luo_v3 *w, struct folio *folio,
 	return err;
 }
 
-/* Would what is found there have to be read from swap, or moved? */
+/* True if the entry has to be read from swap, or moved */
 static bool memfd_luo_must_move(struct folio *folio)
 {
 	return xa_is_value(folio) || !folio_is_longterm_pinnable(folio);
@@ -325,8 +325,8 @@ static void memfd_luo_put_entries(struct folio_batch *batch, unsigned int from,
 }
 
 /*
- * What has been moved out of scratch does not move back: know that memory is going
- * to suffice for all of the file before anything is moved.
+ * What has been moved out of scratch does not move back: check that memory suffices
+ * for all of the file before anything is moved.
  */
 static int memfd_luo_check_memory(struct memfd_luo_v3 *w, pgoff_t index)
 {
@@ -635,7 +635,7 @@ static bool memfd_luo_memory_failed(void)
 	       atomic_long_read(&num_poisoned_pages);
 }
 
-/* Is there a page of the extent that is not what it says any more? */
+/* True if a page of the extent has changed its state since */
 static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
 {
 	if (!memfd_luo_has_memory(extent))
@@ -662,7 +662,7 @@ static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
 }
 
 /*
- * May pages have been added? All that was described is pinned, so what is in swap
+ * True if pages may have been added. What was described is pinned, so what is in swap
  * has been added since, or is a poison marker. Swapping out counts before it
  * removes, reading from swap adds before it counts: under the lock one of the
  * numbers shows a page that is on its way.
@@ -705,7 +705,7 @@ static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 }
 
 /*
- * Without the lock of the inode: whoever has it may wait for a page of another file
+ * Without the lock of the inode: its owner may wait for a page of another file
  * that is held. LUO calls this for one file at a time, and one that was preserved is
  * neither cut nor extended.
  */
@@ -801,8 +801,8 @@ static bool memfd_luo_check_ser(const struct memfd_luo_v3_ser *ser)
 }
 
 /*
- * Can the state of an incoming memfd be read? Then copy it: if it is that of two
- * files, the one may free it while the other is retrieved.
+ * Validate and copy the state of an incoming memfd: if it is that of two files, one
+ * may free it while the other is retrieved.
  */
 static struct memfd_luo_v3_ser *memfd_luo_v3_read(u64 data)
 {
@@ -833,7 +833,7 @@ hold_back:
 	return ERR_PTR(err);
 }
 
-/* Get the next piece, before it is read: nobody else may free it meanwhile */
+/* Restore the next piece before it is read, so that it is not freed meanwhile */
 static bool memfd_luo_take_piece(struct memfd_luo_reader *r, phys_addr_t phys)
 {
 	if (kho_preserved_order(phys) != get_order(sizeof(*r->piece)) ||
@@ -1177,7 +1177,7 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 	int err = 0;
 
 	while ((e = memfd_luo_next_extent(&r))) {
-		/* Whoever else has the page must not change it meanwhile */
+		/* Another owner of the page must not change it meanwhile */
 		const struct memfd_luo_extent extent = *e;
 
 		if (!memfd_luo_check_extent(&r, &extent))
@@ -1235,7 +1235,7 @@ static struct file *memfd_luo_make_file(const struct memfd_luo_v3_ser *ser)
 	file = memfd_alloc_file(ser->name, MFD_ALLOW_SEALING);
 	if (IS_ERR(file)) {
 		pr_err("failed to setup file: %pe\n", file);
-		/* Nothing was touched. shmem says ENOSPC if memory is short */
+		/* Nothing was changed. shmem returns ENOSPC if memory is short */
 		return file == ERR_PTR(-ENOSPC) ? ERR_PTR(-ENOMEM) : file;
 	}
 

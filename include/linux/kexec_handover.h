@@ -31,8 +31,8 @@ struct page;
  * @zone.page: a page of the zone.
  * @zone.nr_pages: how many.
  *
- * Private to kho_restore_folio_batch() and its kin. It lives on
- * the stack of the caller, all zeroes at first.
+ * Private to kho_restore_folio_batch() and similar functions. It is on the stack of
+ * the caller, zeroed at first.
  */
 struct kho_restore_batch {
 	struct {

@@ -75,9 +75,9 @@ static struct {
 /*
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
- * held_back says that some of them never will be; of held_told pages the log
- * has told. Of the subtrees, those that somebody has retrieved are marked by where
- * they are in the FDT; once they are given up there are none.
+ * held_back is set if some of them never will be; held_told is the number that was
+ * logged last. A bit of retrieved is the offset of a subtree in the FDT; with
+ * given_up no subtree can be retrieved any more.
  */
 static struct {
 	phys_addr_t fdt_phys;
@@ -101,7 +101,7 @@ early_param("kho", kho_parse_enable);
 /**
  * kho_is_enabled - check whether this kernel can preserve memory for the next one
  *
- * Says nothing about a handover from the previous kernel, see is_kho_boot().
+ * Independent of a handover from the previous kernel, see is_kho_boot().
  *
  * Context: any; not final before the end of kho_init().
  * Return: %true if memory can be preserved.
@@ -156,7 +156,7 @@ static void kho_unpreserve_range(unsigned long pfn, unsigned int order)
 }
 
 /*
- * Page frames, up to end, of which it is known that the next kernel finds them.
+ * Page frames, up to end, that the next kernel is known to find.
  * Only within one call, whose caller has pages there: sections come and go.
  */
 struct kho_known {
@@ -191,7 +191,7 @@ static noinline int kho_look_up_place(struct kho_known *known, unsigned long pfn
 	return -EINVAL;
 }
 
-/* Will the next kernel find these pages where they are? */
+/* 0 if the next kernel finds these pages where they are */
 static int kho_check_place(struct kho_known *known, unsigned long pfn,
 			   unsigned long nr_pages)
 {
@@ -208,7 +208,7 @@ static int kho_check_place(struct kho_known *known, unsigned long pfn,
  *
  * Costs next to nothing as long as there is no such page in the machine.
  *
- * Context: any; what it says may be outdated at once.
+ * Context: any; the result may be outdated at once.
  * Return: the first page frame that is poisoned, or @pfn + @nr_pages.
  */
 unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
@@ -552,7 +552,7 @@ static __always_inline bool kho_has_struct_page(unsigned long pfn)
 	return !deferred_pages_enabled() || kho_frame_initialized(pfn);
 }
 
-/* Whoever restores the range that starts at @page needs all of its struct pages */
+/* Restoring the range that starts at @page needs all of its struct pages */
 static __always_inline bool kho_range_complete(struct page *page)
 {
 	return !deferred_pages_enabled() || kho_complete_range(page);
@@ -562,12 +562,12 @@ static __always_inline bool kho_range_complete(struct page *page)
  * kho_preserved_order - find a preserved range that is not restored yet
  * @phys: where it would start, any value.
  *
- * For whoever is about to follow an address that the previous kernel wrote: it
- * leads to memory that was preserved, or this returns an error.
+ * For callers that use an address that the previous kernel wrote: it is that of
+ * preserved memory, or this returns an error.
  *
- * Context: any, once the page allocator is up. Before core initcalls, who restores
- * a range may have to wait for its struct pages: kho_restore_folio() and its kin
- * may sleep until then.
+ * Context: any, once the page allocator is up. Before core initcalls, restoring a
+ * range may have to wait for its struct pages: kho_restore_folio() and similar
+ * functions may sleep until then.
  * Return: the order of the range that starts at @phys; -EINVAL if @phys is not
  * the address of a page; -ENOENT if no range starts there, or if it has been
  * restored.
@@ -605,8 +605,8 @@ bool kho_range_preserved(phys_addr_t phys, u64 size)
 }
 
 /*
- * Of several that want the same range, as may happen if what describes it is
- * damaged, one gets it.
+ * If several callers claim the same range, because data of the previous kernel is
+ * corrupt, one succeeds.
  */
 static bool kho_claim_range(struct page *page, unsigned long info)
 {
@@ -682,8 +682,8 @@ static void kho_restore_batch_add(struct kho_restore_batch *batch,
 /**
  * kho_held_kib - how much memory of the previous kernel is still reserved
  *
- * What was preserved and has not been restored, whether nobody has asked for
- * it yet or it could not be understood. Regions of reserve_mem= that this
+ * What was preserved and has not been restored, because it was not retrieved yet or
+ * could not be read. Regions of reserve_mem= that this
  * kernel has taken over do not count.
  *
  * Context: any.
@@ -700,8 +700,8 @@ EXPORT_SYMBOL_GPL(kho_held_kib);
  * @what: what it is, for the log.
  * @err: why it cannot be read.
  *
- * It is neither freed nor used until root releases it, and not handed on; whoever
- * loads the next kernel is reminded of that.
+ * It is neither freed nor used until root releases it, and does not reach the next
+ * kernel, which is logged when an image is loaded.
  *
  * Context: any.
  */
@@ -887,9 +887,9 @@ struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
 		if (!kho_range_complete(page))
 			goto refuse;
 		/*
-		 * Two want the same pages, so one of them was told wrong. What
-		 * has been claimed here may not be ours: keep it out of the
-		 * page allocator.
+		 * Two callers claim the same pages, so data of one of them is
+		 * corrupt. What has been claimed here may belong to the other:
+		 * keep it out of the page allocator.
 		 */
 		info = page_private(page);
 		if (!kho_page_marked(info) || !kho_claim_range(page, info))
@@ -1010,7 +1010,7 @@ void kho_read_out_fdt(void (*look)(const void *fdt, void *data), void *data)
 }
 
 /**
- * kho_fdt_crowded - is there no room for what always has to fit?
+ * kho_fdt_crowded - check whether the reserve of the FDT is used
  * @fdt: the FDT for the next kernel, opened for a change.
  *
  * Return: %true if less than KHO_FDT_SPARE is left.
@@ -1172,7 +1172,7 @@ int kho_retrieve_subtree(const char *name, phys_addr_t *phys, size_t *size)
 }
 EXPORT_SYMBOL_GPL(kho_retrieve_subtree);
 
-/* How many subtrees of the previous kernel nobody has retrieved */
+/* Number of subtrees of the previous kernel that have not been retrieved */
 long kho_subtrees_waiting(void)
 {
 	const void *fdt = kho_in_fdt();
@@ -1185,7 +1185,7 @@ long kho_subtrees_waiting(void)
 	fdt_for_each_subnode(node, fdt, 0) {
 		u64 phys;
 
-		/* Some nodes hold no address, but what they say themselves */
+		/* Some nodes have no address; their properties are the data */
 		if (!kho_fdt_u64(fdt, node, KHO_SUB_TREE_PROP_NAME, &phys) &&
 		    !test_bit(kho_subtree_bit(node), kho_in.retrieved))
 			nr++;
@@ -1194,14 +1194,14 @@ long kho_subtrees_waiting(void)
 	return nr;
 }
 
-/* Nobody retrieves a subtree any more, and all that can be held is released */
+/* Subtrees cannot be retrieved any more: their memory can be released */
 void kho_subtrees_give_up(void)
 {
 	WRITE_ONCE(kho_in.given_up, true);
 	WRITE_ONCE(kho_in.held_back, false);
 }
 
-/* Is the FDT among these page frames? It is read for as long as this kernel runs */
+/* True if the FDT is among these page frames: it is read as long as this kernel runs */
 bool kho_in_fdt_range(unsigned long pfn, unsigned long end)
 {
 	unsigned long fdt = PHYS_PFN(kho_in.fdt_phys);

@@ -108,7 +108,7 @@ struct kho_component_table {
 extern struct kho_component_table kho_table;
 extern struct mutex kho_components_lock;
 
-/* Bytes that those who add to the FDT leave free for KHO_FDT_COMPATIBLE_BASELINE */
+/* Bytes of the FDT that stay free for KHO_FDT_COMPATIBLE_BASELINE */
 #define KHO_FDT_SPARE	8
 
 int kho_compat_write(void *fdt, const struct kho_component_table *table);
@@ -169,7 +169,7 @@ bool kho_check_only_warns(void);
 const char *kho_assumed_name(void);
 int kho_set_assumed(const char *name);
 
-/* kho_sysfs.c; for those who change what next/status says */
+/* kho_sysfs.c; for changes of next/status and next/potential */
 #ifdef CONFIG_SYSFS
 void kho_sysfs_notify(void);
 void kho_sysfs_add_component(struct kho_component *c);
@@ -237,8 +237,8 @@ int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 bool kho_complete_range(struct page *page);
 
 /*
- * What page->private of the first page of a preserved range says until the
- * range is restored: this in the upper half, the order of the range in the
+ * page->private of the first page of a preserved range until the range is
+ * restored: this in the upper half, the order of the range in the
  * lower. Pages that are not the start of a preserved range never match.
  */
 #define KHO_PAGE_MAGIC	0x4b484f50UL	/* "KHOP" */
@@ -251,7 +251,7 @@ static inline unsigned long kho_page_info(unsigned int order)
 	return KHO_PAGE_MAGIC << 32 | order;
 }
 
-/* Does @info, from page->private, mark the start of a preserved range? */
+/* True if @info, from page->private, marks the start of a preserved range */
 static inline bool kho_page_marked(unsigned long info)
 {
 	return info >> 32 == KHO_PAGE_MAGIC;
@@ -262,7 +262,7 @@ static inline unsigned int kho_page_order(unsigned long info)
 	return lower_32_bits(info) & ~KHO_PAGE_LATE;
 }
 
-/* kexec_handover.c; for kho_vmalloc.c, which has checked what it restores */
+/* kexec_handover.c; for kho_vmalloc.c, which has validated what it restores */
 bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 		       unsigned int order);
 

@@ -232,9 +232,9 @@ static void kho_block_set_forget(struct kho_block_set *bs)
 }
 
 /*
- * As long as a set is read nobody else may free its blocks, or get them for
- * something else. Two lists that share a block, or a page that is a block and
- * part of a file, are damaged: the first that asks has it.
+ * While a set is read its blocks must not be freed or used otherwise. Two lists
+ * that share a block, or a page that is a block and part of a file, are corrupt: the
+ * first claim succeeds.
  */
 static int kho_block_set_claim(struct kho_block_set *bs)
 {
@@ -255,8 +255,8 @@ static int kho_block_set_claim(struct kho_block_set *bs)
  *
  * Blocks without entries are accepted, see the ABI. On success the blocks are
  * the set's until kho_block_set_destroy(). If anything is wrong @bs stays empty
- * and no block reaches the page allocator: what it holds, and who owns what it
- * refers to, is then unknown.
+ * and no block reaches the page allocator: its contents, and the owner of what it
+ * refers to, are then unknown.
  *
  * Context: under the lock of the owner; may sleep.
  * Return: 0; -EINVAL if a block is damaged, or another list's as well, or the

@@ -91,8 +91,8 @@ static int kho_status_error(enum kho_compat_status status)
  * Context: any, after kho_memory_known().
  * Return: 0 if it can be read; -ENOENT if there is no handover, or if the
  * previous kernel did not have the component; -EPROTONOSUPPORT if it wrote a
- * version that this kernel does not read; -EBADMSG if it did not say properly
- * which version it wrote.
+ * version that this kernel does not read; -EBADMSG if the version that it recorded
+ * is invalid.
  */
 int kho_component_readable(const struct kho_component *component)
 {
@@ -107,9 +107,8 @@ EXPORT_SYMBOL_GPL(kho_component_readable);
  * kho_object_readable - check whether an existing object can be read
  * @component: the component that it belongs to.
  *
- * For callers that already have an object: of a component that the previous kernel
- * does not claim to have had there should be none, so nothing is known of its
- * format.
+ * For callers that already have an object. If the component is not recorded in the
+ * handover there should be no object, and its version is unknown.
  *
  * Context: any, after kho_memory_known().
  * Return: as kho_component_readable(), with -EPROTONOSUPPORT for a component
@@ -154,8 +153,8 @@ void kho_unfinished_dec(struct kho_component *component)
 /* Writing for the next kernel */
 
 /*
- * What is written, who uses it and which components there are change under this
- * lock. Outermost of those of KHO.
+ * Protects the versions that are written, their users and the table. Outermost lock
+ * of KHO.
  */
 DEFINE_MUTEX(kho_components_lock);
 
@@ -283,9 +282,8 @@ static void kho_users_change(struct kho_component *c)
  * kho_component_get - something is preserved with a component from now on
  * @component: the component.
  *
- * The version that is to be written stays the same until everybody who got it has
- * called kho_component_put(), and so does what the next kernel is told. A kernel
- * that cannot read it is not started meanwhile.
+ * The version that is written, and the one recorded in the FDT, stay the same until
+ * the last kho_component_put(). A kernel that cannot read it is not started meanwhile.
  *
  * Context: may sleep.
  * Return: the version that is to be written.
@@ -353,7 +351,7 @@ u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 versi
 /**
  * kho_component_agree - have a version written for the next kernel
  * @c: the component.
- * @version: what kho_common_version() says, 0: what this kernel prefers.
+ * @version: from kho_common_version(), 0: what this kernel prefers.
  *
  * What is preserved already stays as it is, and so does what root has pinned.
  *
@@ -393,7 +391,7 @@ int kho_component_pin(struct kho_component *c, u32 version)
 /* kho_write=NAME:VERSION,..., for components that are yet to register, too */
 static char kho_write_param[128];
 
-/* What it says about a component, 0 if nothing */
+/* The version of a component in it, 0 if it has none */
 static u32 kho_write_param_of(const char *name)
 {
 	const size_t len = strlen(name);
@@ -717,11 +715,11 @@ static void kho_read_late(struct kho_component *c)
  * @component: the component; it must stay where it is until it is unregistered.
  *
  * For components of modules. Those that are built in have a line in
- * kho_components.h, by which the image of the kernel says that it reads them. Its
- * status is known afterwards, unless the handover is yet to be read.
+ * kho_components.h, which adds them to the note of the image. The status is known
+ * afterwards, unless the handover is yet to be read.
  *
  * Context: may sleep.
- * Return: 0; -EINVAL if its name or its versions make no sense; -EEXIST if there is
+ * Return: 0; -EINVAL if its name or its versions are invalid; -EEXIST if there is
  * one of that name; -ENOSPC or -ENOMEM if there are too many.
  */
 int kho_component_register(struct kho_component *component)
@@ -756,7 +754,7 @@ EXPORT_SYMBOL_GPL(kho_component_register);
  * kho_component_unregister - remove a component
  * @component: one that kho_component_register() has added.
  *
- * Nothing may be preserved with it any more: nobody could undo that.
+ * Nothing may be preserved with it any more: it could not be unpreserved.
  *
  * Context: may sleep.
  */

@@ -110,7 +110,7 @@ static unsigned long *kho_entry_late(unsigned long entry)
 	return kho_entry_bitmap(entry) + BITS_TO_LONGS(KHO_CHUNK_PAGES);
 }
 
-/* The chunk that @pfn is in; the larger, the less there is to tell of it */
+/* The chunk that contains @pfn; a larger one if an entry of a higher level covers it */
 static __always_inline struct kho_chunk kho_find_chunk(unsigned long pfn)
 {
 	const unsigned long *table = kho_frames.root;
@@ -234,8 +234,8 @@ kho_find_frame(unsigned long pfn, unsigned long end,
  * @to: set to the page frame after the last one that is not.
  * @end: page frame where to end.
  *
- * For whoever gives free memory to the page allocator: what the previous kernel
- * preserved is not free, but is not in memblock.reserved either.
+ * For code that releases free memory to the page allocator: preserved memory is not
+ * free, but is not in memblock.reserved either.
  *
  * Context: boot, between kho_memory_init() and the end of deferred struct page
  * init; from any number of threads.
@@ -310,11 +310,10 @@ unsigned long __init kho_frames_next_late(unsigned long pfn, unsigned long end)
 }
 
 /**
- * kho_frame_initialized - is there a struct page of preserved memory?
+ * kho_frame_initialized - check whether a struct page of preserved memory is valid
  * @pfn: the page frame, any value.
  *
- * Until deferred struct page init has ended nobody else may look at struct pages
- * of which it is not known.
+ * Until deferred struct page init has ended other struct pages must not be read.
  *
  * Context: any, once memory has been taken over.
  * Return: %true if the page frame is preserved and not late, or if all struct pages
@@ -419,7 +418,7 @@ static int __init kho_entry_spread(unsigned long *entry, bool late)
 	return 0;
 }
 
-/* Can a run still be told as one together with @run? */
+/* Add @run to the run of an entry; false if both do not make one run */
 static bool __init kho_run_extend(unsigned long *entry, const struct kho_chunk_run *run)
 {
 	struct kho_chunk_run old;
@@ -477,7 +476,7 @@ static int __init kho_table_add(unsigned long *table, unsigned int shift,
 				unsigned long pfn, unsigned long end,
 				unsigned int order);
 
-/* A part of what an entry of a higher level stands for */
+/* A part of the memory of an entry of a higher level */
 static int __init kho_branch_add(unsigned long *entry, unsigned int shift,
 				 unsigned long pfn, unsigned long end,
 				 unsigned int order)
@@ -615,7 +614,7 @@ static void __init kho_table_free(unsigned long *table, unsigned int shift)
 /**
  * kho_frames_free - forget all page frames
  *
- * Context: boot; nobody releases free memory meanwhile.
+ * Context: boot; no free memory is released meanwhile.
  */
 void __init kho_frames_free(void)
 {

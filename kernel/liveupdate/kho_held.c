@@ -24,10 +24,10 @@
 #include "kexec_handover_internal.h"
 
 /**
- * kho_held_waiting - how much of the previous kernel may still be asked for
+ * kho_held_waiting - how much of the previous kernel can still be retrieved
  *
  * Context: may sleep.
- * Return: the number of sessions, and of subtrees that nobody has retrieved.
+ * Return: the number of sessions and subtrees that have not been retrieved.
  */
 long kho_held_waiting(void)
 {
@@ -71,7 +71,7 @@ static void kho_release_range(struct kho_restore_batch *batch, struct page *page
 		return;
 
 	for (; page < end; page++) {
-		/* The page allocator keeps a poisoned page, nobody may touch it */
+		/* A poisoned page must not be accessed; the allocator keeps it */
 		if (!PageHWPoison(page))
 			clear_highpage(page);
 		__free_page(page);
@@ -101,13 +101,13 @@ static void kho_release_ranges(unsigned long pfn, unsigned long end)
 
 /**
  * kho_release_held - give memory of the previous kernel to the page allocator
- * @all: what may still be asked for is given up first, so that nobody gets it.
+ * @all: what can still be retrieved is given up first.
  *
  * All that is held but the range of the FDT is cleared and freed, also what a module
  * that is being loaded has retrieved and not restored yet.
  *
  * Context: may sleep.
- * Return: 0; -EBUSY if something may still be asked for and is not given up, or is
+ * Return: 0; -EBUSY if something can still be retrieved and is not given up, or is
  * in use; -ENOMEM.
  */
 int kho_release_held(bool all)

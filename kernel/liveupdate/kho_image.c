@@ -40,7 +40,7 @@
 static const struct kimage *kho_next_image;
 static DEFINE_MUTEX(kho_next_lock);
 
-/* The next image is one of Linux 7.3, says root; under kho_next_lock */
+/* Root has declared the next image to be Linux 7.3; under kho_next_lock */
 static bool kho_stock_assumed;
 
 static enum kho_check_mode kho_check_mode = KHO_CHECK_ENFORCE;
@@ -81,7 +81,7 @@ int kho_set_check_mode(const char *name)
  * kho_check_only_warns - check whether rejections are warnings only
  *
  * Context: any.
- * Return: %true if nothing is to be refused.
+ * Return: %true if no image is rejected.
  */
 bool kho_check_only_warns(void)
 {
@@ -165,8 +165,8 @@ static bool kho_notes_same(const struct kho_image_note *a,
  * Looks for the magic of this kernel's own note: a copy of it here would be one
  * more magic in the image of this kernel.
  *
- * Return: the note, in @image; %NULL if it has none; -EBADMSG if what it has is
- * damaged or contradicts itself, which is logged.
+ * Return: the note, in @image; %NULL if it has none; -EBADMSG if it is invalid or two
+ * notes differ, which is logged.
  */
 const struct kho_image_note *kho_find_note(const void *image, size_t size)
 {
@@ -442,7 +442,7 @@ static bool kho_in_use(const struct kho_outgoing *out)
 
 /*
  * Linux 7.3 takes as many areas of scratch as memblock can note before it can
- * make more room. Images do not say how many they take, so it is this for all.
+ * make more room. Images do not record how many they take, so all have this limit.
  */
 #define KHO_NEXT_MAX_SCRATCH	127
 
@@ -533,13 +533,13 @@ enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
 
 /**
  * kho_next_error - translate a result into an error for load and reboot
- * @mode: what becomes of an image that does not fit.
- * @status: the judgement.
+ * @mode: whether an incompatible image is rejected.
+ * @status: from kho_compare_next().
  *
  * kexec-tools must not take the error for one of a kernel that cannot load this
  * kind of image, or it falls back to kexec_load().
  *
- * Return: 0 to go on; -EPROTONOSUPPORT to refuse.
+ * Return: 0 to go on; -EPROTONOSUPPORT to reject.
  */
 int kho_next_error(enum kho_check_mode mode, enum kho_next_status status)
 {
@@ -689,8 +689,8 @@ static int kho_reject(const char *what, const struct kho_outgoing *out,
 }
 
 /*
- * Nothing is refused for what is best effort, but it is lost all the same; and no
- * image says what its modules read.
+ * No image is rejected for what is best effort, but it is lost nevertheless; and no
+ * image records what its modules read.
  */
 static bool kho_may_lose(const struct kho_outgoing *out, const struct kho_next *next,
 			 const struct kho_component *c)
@@ -726,9 +726,9 @@ static void kho_warn(const struct kho_outgoing *out, const struct kho_next *next
 }
 
 /*
- * What is loaded is judged by all that can be preserved before it is started: a
- * service manager preserves when all else has stopped, and a refusal then would
- * come too late. Without live update nobody does.
+ * A loaded image is compared with all that can be preserved before it is started: a
+ * service manager preserves when all else has stopped, and a rejection then comes too
+ * late. Without live update only what is in use counts.
  */
 static int kho_check_loaded(const char *what, const struct kho_next *next)
 {
@@ -746,7 +746,7 @@ static int kho_check_loaded(const char *what, const struct kho_next *next)
 	return err;
 }
 
-/* No reason to refuse an image: they can be finished before it is started */
+/* No reason to reject an image: they can be finished before it is started */
 static void kho_warn_unfinished(void)
 {
 	guard(mutex)(&kho_components_lock);
@@ -777,7 +777,7 @@ const char * __weak arch_kho_image_flaw(const void *image, size_t size)
  * @image: an image without a note, of a format that kexec_file_load() takes.
  * @size: its size in bytes.
  *
- * Return: log2 of the size in bytes; that of ours if nothing is known.
+ * Return: log2 of the size in bytes; that of this kernel if it is unknown.
  */
 u32 __weak arch_kho_image_page_shift(const void *image, size_t size)
 {
@@ -859,7 +859,7 @@ static void kho_agree(const struct kho_next *next)
  * @image: the image, which replaces the loaded one unless this fails.
  *
  * Something may have been preserved since kho_check_load(), in a version that the
- * image does not read. From now on nobody writes such a version.
+ * image does not read. From now on no such version is written.
  *
  * Context: called by kexec_file_load() under its lock, just before @image is
  * installed; may sleep.
@@ -935,8 +935,8 @@ int kho_check_next(void)
 /**
  * kho_recheck_next - repeat the check when nothing can be preserved any more
  *
- * For live update, once it lets nobody preserve anything more: something may
- * have been preserved since kho_check_next(). Warnings are not repeated.
+ * For live update, once nothing more can be preserved: something may have been
+ * preserved since kho_check_next(). Warnings are not repeated.
  *
  * Context: as kho_check_next().
  * Return: 0 or -EPROTONOSUPPORT.
@@ -956,14 +956,14 @@ int kho_recheck_next(void)
 
 /**
  * kho_next_status - status of the loaded image
- * @in_use: leave out what nothing is preserved with now. Otherwise the judgement
- *	is that of a load.
+ * @in_use: leave out what nothing is preserved with now. Otherwise the result is
+ *	that of a load.
  *
- * What the previous kernel has left and nobody has finished is lost by a kexec into
- * any image.
+ * Objects of the previous kernel that are not finished are lost by a kexec into any
+ * image.
  *
  * Context: may sleep.
- * Return: the judgement; KHO_NEXT_NONE if there is nothing to judge.
+ * Return: the status; KHO_NEXT_NONE if no image is loaded.
  */
 enum kho_next_status kho_next_status(bool in_use)
 {
@@ -985,7 +985,7 @@ enum kho_next_status kho_next_status(bool in_use)
 /**
  * kho_next_entry - what the image that is loaded reads of a component
  * @name: name of the component.
- * @entry: where to copy what its note says, or was assumed.
+ * @entry: where to copy the entry of its note, or the assumed one.
  *
  * Context: may sleep.
  * Return: %false if there is no image, no note, or nothing of that name in it.

@@ -32,8 +32,8 @@ static const char *kho_section_fault(const struct mem_section *section,
  * @pfn: the first page frame, with a struct page.
  * @end: the page frame after the last one.
  *
- * Context: any, but for as long as the answer matters nobody may remove the memory.
- * Return: the reason, for the log; %NULL if the next kernel knows the memory.
+ * Context: any; the memory must not be removed while the result is used.
+ * Return: the reason, for the log; %NULL if the next kernel finds the memory.
  */
 const char *kho_place_fault(unsigned long pfn, unsigned long end)
 {

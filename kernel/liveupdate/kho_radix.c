@@ -163,7 +163,7 @@ EXPORT_SYMBOL_GPL(kho_radix_init_tree);
  * kho_radix_destroy_tree - free all nodes of a tree
  * @tree: the tree; harmless on one without nodes.
  *
- * Context: the caller sees to it that nobody else uses @tree any more. Only
+ * Context: the caller ensures that @tree has no other user. Only
  * for trees whose nodes this kernel allocated, or has restored as single pages.
  */
 void kho_radix_destroy_tree(struct kho_radix_tree *tree)
@@ -177,7 +177,7 @@ void kho_radix_destroy_tree(struct kho_radix_tree *tree)
 }
 EXPORT_SYMBOL_GPL(kho_radix_destroy_tree);
 
-/* The lowest node on the way to @key that there is; *@level says how low */
+/* The lowest existing node on the way to @key, and its level in *@level */
 static struct kho_radix_node *kho_radix_descend(const struct kho_radix_tree *tree,
 						unsigned long key,
 						unsigned int *level)

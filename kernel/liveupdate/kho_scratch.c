@@ -161,8 +161,8 @@ bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 }
 
 /*
- * Is a range of page frames beside all areas? Cuts off what of *@first up to
- * *@last, which the range lies in, is not.
+ * True if a range of page frames is outside all areas. Shrinks *@first to *@last,
+ * which contains the range, to what is outside.
  */
 bool kho_scratch_beside(unsigned long pfn, unsigned long end,
 			unsigned long *first, unsigned long *last)
@@ -586,7 +586,7 @@ undo:
  *
  * Context: memblock knows all memory and has not allocated anything but arrays of
  * its own, there are early mappings only.
- * Return: 0; -EINVAL if the list makes no sense; -EFAULT if it is in no memory;
+ * Return: 0; -EINVAL if the list is invalid; -EFAULT if it is in no memory;
  * -ENOSPC or -ENOMEM if it is too long.
  */
 int __init kho_scratch_accept(phys_addr_t phys, u64 len)
@@ -648,7 +648,7 @@ void __init kho_scratch_forget(void)
 }
 
 /**
- * kho_scratch_walk - offer the areas to kexec
+ * kho_scratch_walk - pass the areas to kexec
  * @kbuf: what looks for a place.
  * @func: called with each area until it returns something other than 0.
  *

@@ -34,7 +34,7 @@ static void kho_notify_node(struct kernfs_node *node)
 }
 
 /**
- * kho_sysfs_notify - next/status and next/potential may say something else now
+ * kho_sysfs_notify - next/status and next/potential may have changed
  *
  * Wakes those who poll them.
  *
@@ -62,8 +62,8 @@ static struct kho_component *kho_component_of(const struct kobject *kobj)
 }
 
 /*
- * The early pass runs before kho=off is seen. What it found stands if that was
- * why there is no handover; if it was content, the handover failed later.
+ * The early pass runs before kho=off is parsed. Its result is shown unless it was "ok"
+ * and there is no handover: then the handover was dropped later.
  */
 static enum kho_compat_status kho_shown_status(const struct kho_component *c)
 {

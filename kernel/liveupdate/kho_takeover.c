@@ -47,8 +47,8 @@ static bool __init kho_any_preserved(unsigned long pfn, unsigned long end)
 }
 
 /*
- * Forget what has been taken over so far. Struct pages that say otherwise would
- * go to the page allocator like that.
+ * Undo what has been taken over so far. Struct pages that are still marked would
+ * reach the page allocator.
  */
 static void __init kho_frames_drop(void)
 {
@@ -70,7 +70,7 @@ static void __init kho_frames_drop(void)
  * Those of all ranges that start there, and of which only the first one has been
  * initialized when memory was taken over.
  *
- * Context: boot; whoever initializes the deferred struct pages of that part of
+ * Context: boot; code that initializes the deferred struct pages of that part of
  * memory.
  */
 void __init kho_init_late_pages(unsigned long pfn, unsigned long end)
@@ -87,7 +87,7 @@ void __init kho_init_late_pages(unsigned long pfn, unsigned long end)
 		}
 
 		init_deferred_tails(head, order);
-		/* Who reads this meanwhile looks at no other struct page */
+		/* Concurrent readers of this read no other struct page */
 		WRITE_ONCE(head->private, kho_page_info(order));
 		pfn += BIT(order);
 		nr++;
@@ -102,7 +102,7 @@ void __init kho_init_late_pages(unsigned long pfn, unsigned long end)
  *
  * Sees to it that those of preserved memory have been, too.
  *
- * Context: boot, before others are told so.
+ * Context: boot, before deferred_pages_enabled() is false.
  */
 void __init kho_init_late_pages_done(void)
 {
@@ -232,9 +232,9 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
 }
 
 /*
- * How many pages of a run somebody has allocated. What was only reserved, by
- * firmware's word for instance, was so when the previous kernel had the memory
- * for its own, and is not used by this one.
+ * Number of pages of a run that are allocated. Memory that is only reserved, on
+ * request of firmware for instance, was so in the previous kernel as well, and is not
+ * used by this one.
  */
 static unsigned long __init kho_count_used(const struct kho_run *run)
 {
@@ -429,7 +429,7 @@ static int __init kho_map_word_runs(unsigned long pfn, unsigned long word,
 	return err;
 }
 
-/* A bitmap of pages: word by word, as one look tells whether a word is good */
+/* A bitmap of pages, word by word: one check is enough for a word */
 static int __init kho_map_pages(unsigned long pfn, const unsigned long *bitmap,
 				const struct kho_map_walk *walk)
 {
@@ -584,7 +584,7 @@ static const struct kho_map_cb scratch_busy_cb __initconst = {
 /**
  * kho_scratch_extend - treat free gigabytes as scratch
  * @map: the preserved memory map.
- * @fdt: physical address of the FDT, which stays even if the map does not say so.
+ * @fdt: physical address of the FDT, which stays even if it is not in the map.
  *
  * The areas that the previous kernel set aside may be too small for what this
  * one allocates before its page allocator is up, struct pages above all. Every
@@ -592,7 +592,7 @@ static const struct kho_map_cb scratch_busy_cb __initconst = {
  * lack of memory is no error.
  *
  * Context: memblock allocates from scratch only; after the memory map of the
- * firmware is known, because efi_init() drops what it does not know and this
+ * firmware is known, because efi_init() drops what is not in it and this
  * is more than scratch.
  * Return: 0; as kho_walk_map().
  */
@@ -622,7 +622,7 @@ int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
 
 /*
  * Where struct pages are initialized later that is done now, as they carry the
- * marks. Those who initialize the rest pass preserved pages over.
+ * marks. Code that initializes the rest skips preserved pages.
  */
 static void __init kho_init_struct_pages(const struct kho_run *run)
 {
@@ -746,8 +746,8 @@ static bool __init kho_run_in_scratch(const struct kho_run *run)
 }
 
 /*
- * Whoever reserved a part of this must not release it: as a part of preserved
- * memory it has an owner of its own.
+ * The reservation of a part of this must not be released to the page allocator: as
+ * preserved memory it has an owner.
  */
 static int __init kho_drop_reservations(const struct kho_run *run)
 {
@@ -804,7 +804,7 @@ static bool __init kho_run_free(const struct kho_run *run)
 	       (kho_run_unreserved(run) || !kho_count_used(run));
 }
 
-/* The same for many pages: most have nothing the matter with them */
+/* The same for many pages, of which most are valid */
 static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
 				 void *data)
 {
@@ -814,7 +814,7 @@ static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
 	};
 	struct kho_taken *taken = data;
 
-	/* For want of memory the first run will fail, too */
+	/* Without memory the first run will fail, too */
 	if (!kho_run_unreserved(&span) || kho_run_in_scratch(&span) ||
 	    kho_preserved_word(pfn) & word || kho_frames_add_word(pfn, word))
 		return false;

@@ -158,7 +158,7 @@ static struct page *kho_vmalloc_page(const struct vm_struct *vm, unsigned long i
 				       vm->pages[i];
 }
 
-/* How many pages from @i on, which is @page, are contiguous memory? */
+/* Number of pages from @i on, which is @page, that are contiguous memory */
 static unsigned long kho_vmalloc_run(const struct vm_struct *vm, struct page *page,
 				     unsigned long i, unsigned long end)
 {
@@ -258,7 +258,7 @@ static int kho_vmalloc_write(struct vm_struct *vm, u32 version,
 	if (IS_ERR(chunk))
 		return PTR_ERR(chunk);
 
-	/* Complete from the start: the error path below undoes what it says */
+	/* Complete from the start: the error path below uses it */
 	*p = (struct kho_vmalloc) {
 		.first.phys = first.next.phys,
 		.total_pages = nr_pages,
@@ -274,8 +274,8 @@ static int kho_vmalloc_write(struct vm_struct *vm, u32 version,
 
 /**
  * kho_preserve_vmalloc - preserve a vmalloc area
- * @ptr: start of an area from vmalloc(), vmalloc_huge() or one of their kin, or of
- *	one with VM_SPARSE.
+ * @ptr: start of an area from vmalloc(), vmalloc_huge() or a variant, or of one with
+ *	VM_SPARSE.
  * @preservation: descriptor to fill in. The caller hands it over in memory of
  *	its own, and to kho_unpreserve_vmalloc() if kexec does not come.
  *
@@ -359,9 +359,9 @@ static bool kho_vmalloc_valid(const struct kho_vmalloc *p)
 static DEFINE_MUTEX(kho_vmalloc_lock);
 
 /*
- * Reading a list. What it says is copied, and looked at only in the copy: nobody
- * but the previous kernel says whose page a chunk is. All of it is preserved memory
- * when it is copied.
+ * Reading a list. Entries are copied and only the copy is validated and used: only
+ * the previous kernel determines the owner of a chunk, so its page may change. It is
+ * preserved memory when it is copied.
  */
 struct kho_vmalloc_reader {
 	const struct kho_vmalloc *area;
@@ -402,7 +402,7 @@ static bool kho_vmalloc_read_blocks(struct kho_vmalloc_reader *reader,
 	return true;
 }
 
-/* Is that memory made of whole ranges that are yet to be restored? */
+/* True if the memory consists of whole ranges that are not restored yet */
 static bool kho_extent_preserved(const struct kho_vmalloc_extent *extent)
 {
 	unsigned long nr = 0;
@@ -570,7 +570,7 @@ static struct vm_struct *kho_vmalloc_map(const struct kho_vmalloc *p,
 	return area;
 }
 
-/* Returns the number of pages. Extents do not say in which ranges they were preserved */
+/* Returns the number of pages. Extents do not record the ranges they were preserved in */
 static unsigned long kho_vmalloc_take_range(const struct kho_vmalloc *p,
 					    struct page *page,
 					    struct kho_restore_batch *batch)
@@ -786,7 +786,7 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
  * is to be freed with vfree(), or as its pages were allocated if it is sparse.
  *
  * Context: may sleep.
- * Return: start of the area, %NULL on failure; the log says what was wrong
+ * Return: start of the area, %NULL on failure; the log has the reason
  * with a damaged description.
  */
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
@@ -812,9 +812,8 @@ EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
  * @batch: what accounts for the pages, as for kho_restore_folio_batch(), or
  *	%NULL.
  *
- * For kho_restore_vmalloc_array(), which knows the type. The descriptor says
- * how many pages there are but not what is in them, so this is as much as can
- * be checked: that they are as many as the elements need.
+ * For kho_restore_vmalloc_array(), which has the type. The descriptor records the
+ * number of pages, which must be what the elements need.
  *
  * Context: may sleep.
  * Return: start of the array; ERR_PTR() of -ENOMEM with the array untouched, so

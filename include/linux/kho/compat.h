@@ -25,7 +25,7 @@ struct kobject;
  *	not read any more.
  * @KHO_COMPAT_TOO_NEW: the previous kernel wrote a version that this one does
  *	not read yet.
- * @KHO_COMPAT_MALFORMED: the previous kernel's statement makes no sense.
+ * @KHO_COMPAT_MALFORMED: the version that the previous kernel recorded is invalid.
  */
 enum kho_compat_status {
 	KHO_COMPAT_NONE,
@@ -47,14 +47,14 @@ enum kho_compat_status {
  *	any, implies; 0 if it implies none.
  * @subtree: its subtree of the KHO FDT, which counts by @users alone; may be %NULL.
  * @needs_liveupdate: the next kernel reads it only with liveupdate=on.
- * @best_effort: no kernel is refused for what is lost of it.
- * @give_up: nobody asks for any of it from now on, or an error; may be %NULL.
+ * @best_effort: no kernel is rejected for what is lost of it.
+ * @give_up: release what can still be retrieved, or return an error; may be %NULL.
  * @incoming: what the previous kernel wrote, 0 if that is unknown.
  * @status: whether this kernel can read it.
  * @users: how many things are preserved with it right now.
  * @preferred: the initial @write, 0 until that changes.
  * @agreed: newest version that the loaded image reads and this kernel writes, or 0.
- * @pinned: what root wants to be written, or 0.
+ * @pinned: the version that root has chosen to write, or 0.
  * @loadable: it has registered itself, as a module of the next kernel may.
  * @dir: its directory in sysfs.
  * @unfinished: how many of the previous kernel the next kexec would lose, whatever

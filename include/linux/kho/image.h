@@ -19,8 +19,8 @@ extern const struct kho_image_note kho_image_note;
  * enum kho_next_known - what is known about the kernel in an image
  * @KHO_NEXT_BARE: the image was loaded without a handover.
  * @KHO_NEXT_BROKEN: it has a note that cannot be used.
- * @KHO_NEXT_OPAQUE: it does not say what it can read.
- * @KHO_NEXT_ASSUMED: it does not say, but root says that it is Linux 7.3.
+ * @KHO_NEXT_OPAQUE: it has no note.
+ * @KHO_NEXT_ASSUMED: it has no note, and root has declared it to be Linux 7.3.
  * @KHO_NEXT_KNOWN: its note has been read.
  */
 enum kho_next_known {
@@ -36,11 +36,11 @@ enum kho_next_known {
  * @known: how much is known; nothing below if it is %KHO_NEXT_BARE.
  * @kho_on: it starts with KHO on, going by its note and its command line; by
  *	the command line alone if it has no note.
- * @liveupdate_on: it starts with live update on, likewise, but only if the command
- *	line says so.
- * @less_memory: its command line takes memory away that this kernel has.
+ * @liveupdate_on: it starts with live update on: its command line has it, and its
+ *	note supports it.
+ * @less_memory: its command line removes memory that this kernel has.
  * @flaw: why it cannot be a kernel with KHO, going by its header alone.
- * @page_shift: log2 of the size of its pages; of ours if nothing is known of it.
+ * @page_shift: log2 of the size of its pages; that of this kernel if unknown.
  * @nr: number of @entries.
  * @entries: what it reads, from its note or assumed.
  */

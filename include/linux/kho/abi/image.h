@@ -9,32 +9,31 @@
 /**
  * DOC: KHO image note ABI
  *
- * The file of a kernel says what that kernel can read of a handover, so that
- * the question can be answered before it is started: a &struct kho_image_note
- * somewhere in its read-only data, followed by one &struct kho_image_entry for
- * each component that is built in. It is not compressed, in a bzImage either.
+ * The file of a kernel records the versions that the kernel reads, so that they can
+ * be checked before it is started: a &struct kho_image_note in its read-only data,
+ * followed by one &struct kho_image_entry for each component that is built in. It is
+ * not compressed, in a bzImage either.
  *
  * Where it is
  * -----------
  *
  * Its offset in the file, be that a vmlinux, a bzImage or an Image, is a
- * multiple of KHO_IMAGE_NOTE_ALIGN. A reader looks there and nowhere else, for
- * a magic that is whole; it must not hold the magic in one piece itself, or the
- * file that it is part of has one magic more. A file may have the note in
- * several places. They have to be the same, byte by byte.
+ * multiple of KHO_IMAGE_NOTE_ALIGN. A reader searches for the complete magic there
+ * only; it must not contain a copy of the magic itself, or its own file has one magic
+ * more. A file may have the note in several places, which must be equal byte by byte.
  *
  * What makes it valid
  * -------------------
  *
- * - ``version`` is one that the reader knows.
+ * - ``version`` is supported by the reader.
  * - ``nr`` is at most KHO_IMAGE_NOTE_MAX_ENTRIES and the file goes on for as
  *   long as that takes, 816 bytes at most.
  * - All 32-bit words of header and entries add up to 0, modulo 2^32.
  * - Each name is 1 to 15 characters and NUL up to its end, no name is there
  *   twice, and 0 < ``min_version`` <= ``version``.
  *
- * If a magic is followed by anything else, or if two notes differ, nobody knows
- * what the kernel can read: the same as with a file without a note.
+ * If a magic is followed by anything else, or if two notes differ, the versions are
+ * unknown, as with a file without a note.
  *
  * Integers are in the byte order of the kernel. All architectures that support
  * KHO are little endian; a reader on any host reads little endian.
@@ -42,8 +41,8 @@
  * What needs a new version
  * ------------------------
  *
- * Anything that a reader must not ignore. Readers do ignore flags that they do
- * not know, the reserved words, and components that are none of theirs.
+ * Anything that a reader must not ignore. Readers ignore unknown flags, the reserved
+ * words, and components that they do not have.
  */
 
 /* 15 characters and the NUL: the first is in no text, see above about copies */
@@ -73,7 +72,7 @@ struct kho_image_entry {
 };
 
 /**
- * struct kho_image_note - what a kernel image says about KHO
+ * struct kho_image_note - KHO versions and defaults of a kernel image
  * @magic: KHO_IMAGE_NOTE_MAGIC with its NUL.
  * @version: KHO_IMAGE_NOTE_VERSION.
  * @nr: number of entries.
