@@ -324,7 +324,7 @@ void kho_component_put(struct kho_component *component)
 			kho_settle_write(component);
 		}
 	}
-	if (WARN_ONCE(left < 0, "KHO: %s: kho_component_put() without a user\n",
+	if (WARN_ONCE(left < 0, "KHO: %s: put without a user\n",
 		      component->name))
 		return;
 	if (!left)
