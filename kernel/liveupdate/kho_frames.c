@@ -233,11 +233,11 @@ kho_find_frame(unsigned long pfn, unsigned long end,
  * @to: set to the page frame after the last one that is not.
  * @end: page frame where to end.
  *
- * For whoever gives free memory to the page allocator: what the previous kernel
- * preserved is not free, but is not in memblock.reserved either.
+ * For whoever gives free memory to the page allocator, or tells what is free: what
+ * the previous kernel preserved is not, but is not in memblock.reserved either.
  *
- * Context: boot, between kho_memory_init() and the end of deferred struct page
- * init; from any number of threads.
+ * Context: boot, between kho_memory_init() and core initcalls; from any number of
+ * threads.
  * Return: %true if there is any such memory between @from and @end.
  */
 bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,
