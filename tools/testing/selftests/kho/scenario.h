@@ -217,6 +217,7 @@ ssize_t read_file(const char *path, char *text, size_t room);
 void check_leaks(void);
 void use_free_memory(void);
 size_t pages_in_memory(const struct memfile *file);
+bool iomem_reserved(__u64 pfn);
 
 struct reserved {
 	__u64 start;
