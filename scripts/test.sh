@@ -115,7 +115,7 @@ layer kunit-debug "kunit-debug-$arch.tap" "$top/scripts/kunit.sh" "$arch" debug
 layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
 	--config debug --results "checkers-$arch" memfd unpreserve
 layer arm64 arm64.tap "$selftests/run.py" --arch arm64 --results arm64 \
-	memfd sessions image_load held
+	memfd sessions image_load held uefi_memory uefi_bad_list
 
 # For the cover letter of the series
 [ $# -gt 0 ] ||

@@ -203,6 +203,7 @@ void efi_first(void);
 void efi_between(void);
 void efi_last(void);
 void efi_write_chunk(void);
+bool is_system_ram(__u64 phys);
 
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);
