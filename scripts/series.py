@@ -6,7 +6,8 @@ series.py BASE OUTPUT
 
 BASE is a Linux tree, only read. OUTPUT/fixes gets the faults of BASE, each of
 which applies alone, and OUTPUT/kho the rest, on top of them; both get a cover
-letter. OUTPUT/boots names the mails after which series-check.sh boots a kernel.
+letter. OUTPUT/boots names the mails after which series-check.sh boots a kernel,
+and OUTPUT/tests the test that a fix brings.
 
 series/manifest says what each patch brings; a patch that applies a diff of
 patches/fixes/ is a fix. The code itself comes from where
@@ -56,6 +57,7 @@ class Patch:
     edits: list = dataclasses.field(default_factory=list)
     leaves: list = dataclasses.field(default_factory=list)
     boot: bool = False
+    test: tuple = ()
 
     def add(self, other):
         self.files += other.files
@@ -104,6 +106,9 @@ def parse_line(patches, keyword, words):
         patch.lines.append((path, re.compile(regex), count))
     elif keyword == "boot" and not words:
         patch.boot = True
+    elif keyword == "test":
+        name, regex = words
+        patch.test = (name, re.compile(regex))
     elif keyword == "leave":
         patch.leaves += words
     elif keyword == "cut":
@@ -173,6 +178,8 @@ def fixes_first(patches):
                                patch.lines):
             raise Fault(f"patch {patch.name}: a fix brings one diff of "
                         "patches/fixes/ and nothing else")
+        if patch.test and not patch.is_fix():
+            raise Fault(f"patch {patch.name}: test is for fixes only")
     return sorted(patches, key=lambda patch: not patch.is_fix())
 
 
@@ -622,12 +629,16 @@ def shorten_cover(letter):
         flags=re.MULTILINE), encoding="utf-8")
 
 
-def write_boots(output, parts):
+def write_lists(output, parts):
     """parts: (name of the directory, its patches)"""
-    rows = [mail.relative_to(output) for name, patches in parts
-            for number, patch in enumerate(patches, 1) if patch.boot
-            for mail in (output / name).glob(f"{number:04}-*.patch")]
-    (output / "boots").write_text("".join(f"{row}\n" for row in rows))
+    mails = [(mail.relative_to(output), patch) for name, patches in parts
+             for number, patch in enumerate(patches, 1)
+             for mail in (output / name).glob(f"{number:04}-*.patch")]
+    (output / "boots").write_text("".join(
+        f"{mail}\n" for mail, patch in mails if patch.boot))
+    (output / "tests").write_text("".join(
+        f"{mail} {patch.test[0]} {patch.test[1].pattern}\n"
+        for mail, patch in mails if patch.test))
 
 
 # The cover letter
@@ -741,7 +752,7 @@ def make(base, output):
     shutil.rmtree(output, ignore_errors=True)
     for (name, branch, patches), cover in zip(parts, covers):
         write_mails(repository, output / name, branch, len(patches), cover)
-    write_boots(output, [(name, patches) for name, _, patches in parts])
+    write_lists(output, [(name, patches) for name, _, patches in parts])
     if lost:
         say(f"Linux {release} is not what ours was written for, see above")
     say(f"{series.fixes} fixes and {len(series.patches) - series.fixes} more "
