@@ -140,9 +140,11 @@ class Suite:
             if text is not None:
                 output.append(text)
 
+        handover = "kho=on liveupdate=on " \
+            if path.startswith("liveupdate/") else ""
         ended = self.boot(
-            name, self.program_files(path), "kho=on liveupdate=on "
-            "printk.devkmsg=on -- program=/program", collect, directory)
+            name, self.program_files(path), f"{handover}printk.devkmsg=on "
+            "-- program=/program", collect, directory)
         return self.outcome(name, ended, harness_faults(output), output)
 
     def run(self, name):

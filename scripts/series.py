@@ -54,6 +54,7 @@ class Patch:
     mail: str = ""
     files: list = dataclasses.field(default_factory=list)
     lines: list = dataclasses.field(default_factory=list)
+    declares: list = dataclasses.field(default_factory=list)
     edits: list = dataclasses.field(default_factory=list)
     leaves: list = dataclasses.field(default_factory=list)
     boot: bool = False
@@ -62,6 +63,7 @@ class Patch:
     def add(self, other):
         self.files += other.files
         self.lines += other.lines
+        self.declares += other.declares
         self.edits += other.edits
         self.leaves += other.leaves
         self.boot |= other.boot
@@ -104,6 +106,9 @@ def parse_line(patches, keyword, words):
         path, regex, *count = words
         count, = map(int, count or [1])
         patch.lines.append((path, re.compile(regex), count))
+    elif keyword == "declare":
+        path, *names = words
+        patch.declares.append((path, names))
     elif keyword == "boot" and not words:
         patch.boot = True
     elif keyword == "test":
@@ -244,6 +249,31 @@ def cut(text, names, path):
     return "".join(kept)
 
 
+# Declarations in headers
+
+PROTOTYPE = r"(?!static|typedef)\w[^\n;{{}}()]*\b{0}(?:\([^;{{}}]*\))?;\n"
+COMMENT = r"/\*(?!\*)[^\n]*\*/\n"
+DECLARATIONS = (
+    rf"^(?:{COMMENT}{PROTOTYPE}(?=\n)|{PROTOTYPE})",
+    r"^static inline [^;{{}}#]*\b{0}\([^;{{}}]*\)\s*\{{[^{{}}]*\}}\n",
+    r"^(?:/\*\*\n(?: \*.*\n)*? \*/\n)?#define {0}\((?:.*\\\n)*.*\n",
+)
+
+
+def undeclare(text, names, path):
+    """A header without the declarations of these names: prototypes and extern
+    variables, with a line of comment that is theirs alone, stubs, and macros."""
+    for name in names:
+        before = text
+        for pattern in DECLARATIONS:
+            text = re.sub(pattern.format(name), "", text, flags=re.MULTILINE)
+        if text == before:
+            raise Fault(f"{path} does not declare {name}")
+    text = re.sub(r"^#ifdef .*\n+#else\n+#endif.*\n\n?", "", text,
+                  flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
 # Diffs
 
 def diff_paths(text):
@@ -354,9 +384,13 @@ class Series:
         """Our file at a patch: without the lines that come with later ones."""
         later = [(regex, count) for patch in self.patches[number + 1:]
                  for name, regex, count in patch.lines if name == path]
-        if not later:
+        names = [name for patch in self.patches[number + 1:]
+                 for declared, found in patch.declares if declared == path
+                 for name in found]
+        if not later and not names:
             return (TOP / path).read_bytes()
-        return "".join(without_lines(read_text(TOP / path), later)).encode()
+        text = "".join(without_lines(read_text(TOP / path), later))
+        return (undeclare(text, names, path) if names else text).encode()
 
     def step(self, number):
         """Bring the tree to the patch of this number."""
