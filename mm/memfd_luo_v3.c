@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * memfd version 3 - a file in memory, handed over as extents.
+ * memfd version 3 - a file in memory, preserved as extents.
  *
- * Owns the walk of the page cache that describes a file, the pieces that its
- * extents are stored in, and the way back. Version 2, the choice between the two
- * and the component belong to memfd_luo.c.
+ * Owns the walk of the page cache that describes a file, the blocks of memory that
+ * store its extents, and the retrieval of both. Version 2, the choice between the
+ * versions and the component belong to memfd_luo.c.
  *
  * The layout is in linux/kho/abi/memfd.h.
  */

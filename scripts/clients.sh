@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# clients.sh [CASE...]: what systemd and kexec-tools, unmodified, do with our
+# clients.sh [CASE...]: what systemd, QEMU and kexec-tools, unmodified, do with our
 # kernel, in virtual machines. Their root is made from Debian's packages, of
 # unstable for a systemd that knows live update, and is kept in build/clients; on
 # this system nothing of it is installed. The cases are in
@@ -15,7 +15,7 @@ selftests=$top/tools/testing/selftests/kho
 source=$selftests/clients
 configs=$top/scripts/configs
 suite=unstable
-packages=systemd,systemd-sysv,dbus,kexec-tools,python3
+packages=systemd,systemd-sysv,dbus,kexec-tools,python3,qemu-system-x86
 packages=$packages,jq,libpam-systemd,dbus-user-session	# for TEST-91-LIVEUPDATE
 unwanted="serial-getty@ttyS0.service getty@tty1.service console-getty.service
 	apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer
@@ -23,14 +23,20 @@ unwanted="serial-getty@ttyS0.service getty@tty1.service console-getty.service
 	modprobe@configfs.service modprobe@drm.service modprobe@fuse.service
 	modprobe@efi_pstore.service modprobe@dm_mod.service modprobe@loop.service"
 
-# The one test of systemd that is wanted, without what the others depend on
+# The one test of systemd that is wanted, without what the others depend on, and a
+# kernel of Debian, without its modules
 # shellcheck disable=SC2016 # for the shell in the new root
-fetch_systemd_test='cd /tmp && apt-get download systemd-tests &&
+fetch='cd /tmp && apt-get download systemd-tests &&
 	dpkg-deb --fsys-tarfile systemd-tests_*.deb | tar -xC / --wildcards \
 		"*/testdata/units/TEST-91-LIVEUPDATE.*" \
 		"*/testdata/units/util.sh" "*/testdata/units/post.sh" \
 		"*/manual/test-luo" "./usr/lib/systemd/tests/mkosi/*/fdstore.conf" &&
-	rm systemd-tests_*.deb'
+	rm systemd-tests_*.deb
+	kernel=$(apt-cache pkgnames linux-binary- | grep -xE "linux-binary-[0-9].*-cloud-amd64" |
+		sort -V | tail -n 1)
+	apt-get download "$kernel" && mkdir kernel && dpkg-deb -x "$kernel"_*.deb kernel &&
+	find kernel -name "vmlinuz*" -exec mv {} /usr/lib/debian-kernel ";" &&
+	rm -r kernel "$kernel"_*.deb && test -s /usr/lib/debian-kernel'
 
 # What /etc/apt of this system says of old release files holds here, too.
 make_root()
@@ -47,7 +53,7 @@ make_root()
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		--dpkgopt=force-unsafe-io \
 		--aptopt='APT::Install-Recommends "false"' \
-		--customize-hook="chroot \"\$1\" sh -ec '$fetch_systemd_test'" \
+		--customize-hook="chroot \"\$1\" sh -ec '$fetch'" \
 		${valid:+"--aptopt=$valid"} --keyring="$(debian_keyring)" \
 		$suite "$root.new" "$mirror" || exit 1
 	mv "$root.new" "$root"
@@ -55,7 +61,7 @@ make_root()
 
 update_root()
 {
-	wanted="$suite $packages $fetch_systemd_test"
+	wanted="$suite $packages $fetch"
 	[ "$(cat "$clients/root.made" 2>/dev/null)" != "$wanted" ] || return 0
 	make_root
 	echo "$wanted" >"$clients/root.made"
@@ -94,6 +100,31 @@ set_up_root()
 	set_up_systemd_test
 	make -s -C "$top/tools/kho" OUTPUT="$clients/kho-compat/" CC=gcc \
 		LDFLAGS=-static DESTDIR="$root" install
+	set_up_guests
+}
+
+# All pages of a guest of so little memory are compared after the kexec
+set_up_guests()
+{
+	gcc -m32 -march=i686 -mgeneral-regs-only -std=gnu11 -O2 -Wall -Wextra -Werror \
+		-ffreestanding -fno-pic -fno-stack-protector -fcf-protection=none \
+		-fno-asynchronous-unwind-tables -nostdlib -static -no-pie \
+		-Wl,--build-id=none,-Ttext-segment=0x100000,-e,start \
+		-o "$root/usr/lib/kho-clients/bare" "$source/entry.S" "$source/bare.c"
+	guest one 7M
+	guest two 64M
+}
+
+# guest NAME MEMORY: for kho-guest@NAME
+guest()
+{
+	mkdir -p "$root/etc/kho-guest"
+	cat >"$root/etc/kho-guest/$1.conf" <<-END
+		MEMORY=$2
+		QEMU=qemu-system-x86_64 -machine microvm,acpi=off,pit=on,pic=on \\
+		     -accel tcg,tb-size=32 -nodefaults -no-user-config -display none \\
+		     -kernel /usr/lib/kho-clients/bare
+	END
 }
 
 # Changes to the test: no container, whose template is not packaged; the image is
@@ -133,23 +164,18 @@ edit_note()
 		"$root/boot/$1" "$2"
 }
 
-# Debian's own kernel, if the tests of kho-compat have fetched one
-debian_image()
-{
-	find "$build/images/amd64/" -path '*cloud-amd64/*' -name 'vmlinuz*' \
-		2>/dev/null | sort -V | tail -n 1
-}
-
 set_up_boot()
 {
 	rm -rf "${root:?}/boot"
 	mkdir -p "$root/boot"
 	cp -L "$ours" "$root/boot/ours"
+	ln "$root/usr/lib/debian-kernel" "$root/boot/debian"
+	# The names of the operator's page; the initramfs is empty
+	ln "$root/boot/ours" "$root/boot/vmlinuz-next"
+	cpio -o -H newc </dev/null >"$root/boot/initrd-next" 2>/dev/null
 	edit_note memfd-newer memfd=9-9
 	edit_note luo-none luo=-
 	edit_note no-note drop
-	debian=$(debian_image)
-	[ -z "$debian" ] || cp "$debian" "$root/boot/debian"
 }
 
 make_disk()
@@ -160,15 +186,15 @@ make_disk()
 }
 
 need mmdebstrap mmdebstrap mke2fs e2fsprogs python3 python3 make make gcc gcc \
-	qemu-system-x86_64 qemu-system-x86 /usr/include/stdio.h libc6-dev
+	cpio cpio qemu-system-x86_64 qemu-system-x86 /usr/include/stdio.h libc6-dev
 [ -n "$(debian_keyring)" ] || need /usr/share/keyrings/debian-archive-keyring.gpg \
 	debian-archive-keyring
 lock clients
-update_root
-ours=$("$top/scripts/kernel.sh" ours x86_64 vm "$configs/clients.config")
-lock clients
 mkdir -p "$clients/kho-compat"
+update_root &
+ours=$("$top/scripts/kernel.sh" ours x86_64 vm "$configs/clients.config")
+wait $! || exit 1
 set_up_root
 set_up_boot
 make_disk
-"$source/run.py" --image "ours=$ours" ${debian:+--image "debian=$debian"} "$@"
+"$source/run.py" --image "ours=$ours" "$@"

@@ -88,7 +88,8 @@ report_progress()
 		seconds=$((seconds + 1))
 		[ $((seconds % 30)) -eq 0 ] || continue
 		objects=$(grep -cE '^  (CC|AS|LD|AR|HOSTCC) ' "$2") || :
-		say "$1: $objects objects, $seconds s"
+		[ "$objects" = 0 ] || say "$1: $objects objects, $seconds s"
+		[ "$objects" != 0 ] || say "$1: $seconds s"
 	done
 }
 

@@ -98,6 +98,10 @@ void kho_init_late_pages_done(void);
 
 bool kho_scratch_overlap(phys_addr_t phys, size_t size);
 
+phys_addr_t kho_crash_alloc(phys_addr_t size, phys_addr_t align,
+			    phys_addr_t start, phys_addr_t end);
+void kho_crash_shrunk(void);
+
 /*
  * Scratch goes to the page allocator as CMA: what lands there must be movable,
  * or the next image could not be loaded into it.
@@ -270,6 +274,14 @@ static inline enum migratetype kho_scratch_migratetype(unsigned long pfn,
 {
 	return mt;
 }
+
+static inline phys_addr_t kho_crash_alloc(phys_addr_t size, phys_addr_t align,
+					  phys_addr_t start, phys_addr_t end)
+{
+	return 0;
+}
+
+static inline void kho_crash_shrunk(void) { }
 
 #endif /* CONFIG_KEXEC_HANDOVER */
 

@@ -2,12 +2,14 @@
 /*
  * Kexec Handover core - the FDT handover and preserved ranges of pages.
  *
- * Owns the FDT that goes to the next kernel and the one that came from the
- * previous one, the named subtrees in them, the preserved memory map, and how
- * preserved pages get back to their users. The tree that holds the map is
- * kho_radix.c, scratch is kho_scratch.c, and how pages stay preserved while the
- * next kernel boots is kho_takeover.c; vmalloc areas and blocks are built on top
- * of this file, which knows nothing of them.
+ * Owns the outgoing and the incoming FDT, the named subtrees in them, the outgoing
+ * map of preserved memory, the functions that preserve and restore pages, and the
+ * count of pages that have not been restored. In early boot it decides whether a
+ * handover is accepted: kho_populate(), kho_memory_known(), kho_memory_init().
+ *
+ * The tree that holds the map is kho_radix.c, scratch is kho_scratch.c, and
+ * preserved memory during boot is kho_takeover.c. Versions are compared by
+ * kho_compat.c. vmalloc areas and blocks are built on this file.
  *
  * The layout is in linux/kho/abi/kexec_handover.h.
  *
@@ -958,7 +960,7 @@ void kho_restore_free(void *mem)
 		return;
 
 	if (!kho_restore_free_batch(&batch, mem))
-		pr_warn("nothing that %pS could free\n", (void *)_RET_IP_);
+		pr_warn("%pS: no preserved memory to free\n", (void *)_RET_IP_);
 	kho_restore_batch_end(&batch);
 }
 EXPORT_SYMBOL_GPL(kho_restore_free);
@@ -1270,10 +1272,13 @@ static int __init kho_accept(phys_addr_t fdt_phys, u64 fdt_len)
 	if (!fdt)
 		return -ENOMEM;
 
-	err = kho_check_fdt(fdt, fdt_len);
+	err = kho_check_fdt(fdt, fdt_len) ?:
+	      kho_scratch_accept(kho_announced.scratch_phys,
+				 kho_announced.scratch_len);
+	if (!err)
+		kho_crash_read(fdt);
 	early_memunmap(fdt, fdt_len);
-	return err ?: kho_scratch_accept(kho_announced.scratch_phys,
-					 kho_announced.scratch_len);
+	return err;
 }
 
 /**
@@ -1490,7 +1495,8 @@ static int __init kho_out_init(void)
 		goto destroy_map;
 	}
 
-	err = kho_create_fdt(kho_out.fdt);
+	err = kho_create_fdt(kho_out.fdt) ?:
+	      kho_edit_out_fdt(kho_crash_write, NULL);
 	if (err)
 		goto free_fdt;
 
@@ -1539,15 +1545,36 @@ static int __init kho_init(void)
 }
 fs_initcall(kho_init);
 
+/* The area for a crash kernel */
+
+/**
+ * kho_crash_shrunk - tell the next kernel that the area has become smaller
+ *
+ * Context: under the lock of kexec, before the rest is freed; may sleep.
+ */
+void kho_crash_shrunk(void)
+{
+	if (kho_enable && kho_edit_out_fdt(kho_crash_write, NULL))
+		pr_warn("the next kernel is told of a crash area that is too large\n");
+}
+
 /* Calls of kexec_file_load() */
+
+/* An image without a note may be one that does not read the FDT for the area */
+static void kho_warn_crash(const struct kimage *image)
+{
+	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
+
+	if (image->kho.next.known != KHO_NEXT_KNOWN && kho_crash_areas(area))
+		pr_warn("the next kernel may not know the area for a crash kernel, it needs scratch for one: cold boot with a larger kho_scratch=\n");
+}
 
 /**
  * kho_fill_kimage - attach the handover to an image
  * @image: the image that is being loaded.
  *
  * Context: called by kexec_file_load() under its lock.
- * Return: 0; -EPROTONOSUPPORT if the kernel in the image cannot read what is in
- * use; the error of kexec_add_buffer().
+ * Return: 0; the error of kexec_add_buffer().
  */
 int kho_fill_kimage(struct kimage *image)
 {
@@ -1567,6 +1594,7 @@ int kho_fill_kimage(struct kimage *image)
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
+	kho_warn_crash(image);
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",
 			kho_held_kib());

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO in debugfs - what goes to the next kernel and what came from the last.
+ * KHO in debugfs - the outgoing and the incoming FDT, subtrees, scratch areas.
  *
- * kho/out/ has the outgoing FDT, its subtrees and the scratch areas, kho/in/
- * the FDT and subtrees of the previous kernel. Everything here is for looking
- * only; nothing in KHO depends on it, so failures are not reported.
+ * Owns the files of kho/out/ and kho/in/. They are read-only and nothing depends on
+ * them, so failures are not reported.
  *
  * Takes the place of the file of this name in Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>

@@ -1,8 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of KHO know of each other, file by file. Each group says which
- * file it stands in and who may call it; nothing includes this but
- * kernel/liveupdate and tests of it.
+ * KHO internals - what the files of KHO use of each other.
+ *
+ * Each group of declarations names the file that defines them and the callers.
+ * Included by kernel/liveupdate and its tests only.
+ *
+ * Layers, lowest first. A file uses files of lower layers only, and none of its own.
+ *
+ * 1 kho_place.c               memory that the next kernel finds
+ *   kho_frames.c              set of page frames kept from the page allocator
+ *   kho_note.c                note in this kernel's image
+ * 2 kho_radix.c               radix tree
+ * 3 kho_scratch.c             scratch areas
+ * 4 kho_crash.c               area for a crash kernel
+ * 5 kho_takeover.c            preserved memory during boot
+ * 6 kho_compat.c              component versions
+ * 7 kexec_handover.c          core: FDT, preserved ranges
+ * 8 kho_block.c               lists of blocks
+ *   kho_vmalloc.c             vmalloc areas
+ *   kho_image.c               check of the next image
+ *   kho_held.c                release of memory of the previous kernel
+ * 9 kho_sysfs.c               /sys/kernel/kho
+ *   kexec_handover_debugfs.c  debugfs
+ *
+ * Live update, memfd and reserve_mem are above all of them and use public headers.
+ * Two exceptions: changes are reported to layer 9, which returns nothing; and
+ * kho_compat.c edits its node of the FDT through the core.
  *
  * Takes the place of the file of this name in Linux 7.3.
  */
@@ -49,6 +72,25 @@ bool kho_scratch_beside(unsigned long pfn, unsigned long end,
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
+
+/* kho_crash.c; for the core */
+#ifdef CONFIG_CRASH_RESERVE
+unsigned int kho_crash_areas(struct kho_scratch *area);
+int kho_crash_write(void *fdt, void *data);
+void kho_crash_read(const void *fdt);
+#else
+static inline unsigned int kho_crash_areas(struct kho_scratch *area)
+{
+	return 0;
+}
+
+static inline int kho_crash_write(void *fdt, void *data)
+{
+	return 0;
+}
+
+static inline void kho_crash_read(const void *fdt) { }
+#endif /* CONFIG_CRASH_RESERVE */
 
 /*
  * kho_compat.c; for the core, and for tests with tables of their own. The first
@@ -102,7 +144,7 @@ enum kho_next_status {
  * something was preserved for, areas of scratch, whether the FDT is one for Linux
  * 7.3, whether sessions can be made.
  */
-struct kho_offer {
+struct kho_outgoing {
 	const struct kho_component_table *table;
 	unsigned int subtrees;
 	unsigned int scratch;
@@ -114,10 +156,10 @@ const struct kho_image_note *kho_find_note(const void *image, size_t size);
 int kho_describe_next(struct kho_next *next, const struct kho_image_note *note,
 		      const char *cmdline);
 void kho_assume_stock(struct kho_next *next, const struct kho_component_table *table);
-long kho_offer_users(const struct kho_offer *offer, const struct kho_component *c);
-enum kho_next_status kho_judge_next(const struct kho_offer *offer,
-				    const struct kho_next *next, bool in_use);
-int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status);
+long kho_outgoing_users(const struct kho_outgoing *out, const struct kho_component *c);
+enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
+				      const struct kho_next *next, bool in_use);
+int kho_next_error(enum kho_check_mode mode, enum kho_next_status status);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
@@ -161,8 +203,8 @@ struct kho_run {
 
 /**
  * struct kho_map_cb - what a walk of the preserved memory map calls
- * @hull: for each bitmap, before its runs: all of them are of one order and lie in
- *	@hull, which is memory of one node, or it is %NULL. %true if that is all
+ * @span: for each bitmap, before its runs: all of them are of one order and lie in
+ *	@span, which is memory of one node, or it is %NULL. %true if that is all
  *	there was to know.
  * @word: for pages in a word of a bitmap of order 0 that are all in memory of the
  *	node @nid: the lowest bit stands for page frame @pfn. %false to have @run
@@ -176,7 +218,7 @@ struct kho_run {
  *	that stands for no range; may be %NULL.
  */
 struct kho_map_cb {
-	bool (*hull)(const struct kho_run *hull, const unsigned long *bitmap,
+	bool (*span)(const struct kho_run *span, const unsigned long *bitmap,
 		     void *data);
 	bool (*word)(unsigned long pfn, unsigned long word, int nid, void *data);
 	int (*run)(const struct kho_run *run, void *data);

@@ -3,8 +3,8 @@
  * KHO blocks - lists of equally sized entries that survive kexec.
  *
  * Owns the list of blocks and the position in it. The pages come from the core
- * through its public functions; what an entry means, and the lock around a
- * set, are its user's.
+ * through its public functions. The meaning of an entry and the lock of a set
+ * belong to the user of the set.
  *
  * The layout is in linux/kho/abi/block.h.
  *
@@ -278,7 +278,7 @@ int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 		ser = phys_to_virt(phys);
 		err = kho_block_track(bs, ser);
 		if (err == -ENOSPC) {
-			pr_warn("list at 0x%llx goes on after %d blocks\n",
+			pr_warn("list at 0x%llx has more than %d blocks\n",
 				head_pa, KHO_BLOCK_MAX_BLOCKS);
 			err = -EINVAL;
 		}

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO compatibility - compares versions of this kernel and the previous one.
+ * KHO component versions - which are read, and which is written.
  *
- * Owns the table of components, the node of the KHO FDT that states their
- * versions, and the pass over the previous kernel's statement, which runs
- * before any memory is allocated and before anything else of the handover is
- * read. The components themselves, and what their versions mean, belong to
- * the files that define them.
+ * Owns the table of components and their registration; the node of the FDT that
+ * records their versions; the early pass, which compares the versions of the
+ * previous kernel before memory is allocated or anything else is read; the choice
+ * of the version that is written (kho_write=, pins, agreement with the loaded image);
+ * and the counts of users and of unfinished incoming objects.
+ *
+ * A component and the meaning of its versions belong to the file that defines it.
+ * The versions of the next image are compared by kho_image.c.
  *
  * The layout is in linux/kho/abi/compat.h.
  */
@@ -323,7 +326,7 @@ void kho_component_put(struct kho_component *component)
 			kho_settle_write(component);
 		}
 	}
-	if (WARN_ONCE(left < 0, "KHO: %s: not in use, cannot be used less\n",
+	if (WARN_ONCE(left < 0, "KHO: %s: kho_component_put() without a user\n",
 		      component->name))
 		return;
 	if (!left)
@@ -432,7 +435,7 @@ early_param("kho_write", kho_parse_write);
 
 /* Reading from the previous kernel */
 
-static enum kho_compat_status kho_judge(const struct kho_component *c, u32 version)
+static enum kho_compat_status kho_version_status(const struct kho_component *c, u32 version)
 {
 	if (!version)
 		return KHO_COMPAT_MALFORMED;
@@ -460,14 +463,14 @@ static void kho_read_component(const void *fdt, int node, struct kho_component *
 	bool there;
 
 	c->incoming = kho_fdt_cell(fdt, node, c->name, &there);
-	c->status = there ? kho_judge(c, c->incoming) : KHO_COMPAT_ABSENT;
+	c->status = there ? kho_version_status(c, c->incoming) : KHO_COMPAT_ABSENT;
 }
 
 /* A kernel without component versions implies the baseline of each */
 static void kho_assume_baseline(struct kho_component *c)
 {
 	c->incoming = c->baseline;
-	c->status = c->baseline ? kho_judge(c, c->baseline) : KHO_COMPAT_ABSENT;
+	c->status = c->baseline ? kho_version_status(c, c->baseline) : KHO_COMPAT_ABSENT;
 }
 
 static void kho_warn_component(const struct kho_component *c)
@@ -591,7 +594,7 @@ static int kho_read_statement(const void *fdt,
 	}
 
 	if (found != -FDT_ERR_NOTFOUND) {
-		pr_err("the compatible strings of the handover are broken: %s\n",
+		pr_err("the compatible strings of the handover are invalid: %s\n",
 		       fdt_strerror(found));
 		return -EBADMSG;
 	}
@@ -699,7 +702,7 @@ static int kho_fdt_remove_component(void *fdt, void *component)
 }
 
 /* Without an FDT as yet, the early pass or kho_init() finds it in the table */
-static void kho_judge_late(struct kho_component *c)
+static void kho_read_late(struct kho_component *c)
 {
 	const struct kho_component_table one = { .components = &c, .nr = 1 };
 	const void *fdt = kho_in_fdt();
@@ -740,7 +743,7 @@ int kho_component_register(struct kho_component *component)
 			kho_table_remove(component);
 			return -ENOMEM;
 		}
-		kho_judge_late(component);
+		kho_read_late(component);
 	}
 
 	kho_sysfs_add_component(component);

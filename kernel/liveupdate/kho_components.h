@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every component of KHO that is built in, lowest layer first. The table in
- * kho_compat.c, the note in kho_note.c and the files of next/ in kho_sysfs.c are
- * made from this list; it is the one place to add a line for a new component.
+ * KHO components that are built in, lowest layer first.
  *
- * A line has the name, the &struct kho_component, and what the macros with its
- * versions start with. The macros are in the ABI headers, which kho_note.c
- * includes.
+ * The table in kho_compat.c and the note in kho_note.c are made from this list.
+ * A line has the name, the &struct kho_component, and the prefix of the macros with
+ * its versions. The macros are in the ABI headers, which kho_note.c includes.
  */
 #ifndef _LINUX_KHO_COMPONENTS_H
 #define _LINUX_KHO_COMPONENTS_H

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO page frames - which ones a take-over keeps out of the page allocator.
+ * KHO page frames - the set that is kept from the page allocator during boot.
  *
- * A table with an entry for each piece of memory, of 128 MiB with pages of 4 KiB.
- * An entry holds the one run of page frames that is preserved in the piece, or
- * the address of a bitmap if there are several. So memory that is preserved in
- * large runs takes no bitmaps, and fragments take 1 bit for each page around
- * them. The table has as many levels as the end of memory asks for; an entry of
- * a higher level that is preserved as a whole needs no table below it.
+ * Owns the set. kho_takeover.c fills it; code that releases free memory to the page
+ * allocator looks page frames up in it, see kho_next_unpreserved().
  *
- * It also knows for which page frames the struct page has been left to deferred
- * initialization: those of ranges of order 1 and above, the first one of each
- * range excepted. Such page frames are called late.
+ * A table has an entry for each chunk of memory, 128 MiB with pages of 4 KiB. An
+ * entry holds the one run of page frames that is preserved in the chunk, or the
+ * address of a bitmap if there are several: large runs take no bitmaps, and
+ * fragments take 1 bit for each page of their chunk. The number of levels follows
+ * from the end of memory. An entry of a higher level that is preserved as a whole
+ * has no table below it.
  *
- * Written before there is more than one CPU, then read until all free memory has
- * been released.
+ * The set also records late page frames, of which the struct page is left to deferred
+ * initialization: in ranges of order 1 and above, all but the first one.
+ *
+ * Written while only one CPU runs, then read until all free memory is released.
  */
 
 #include <linux/bitfield.h>
@@ -30,9 +31,9 @@
 #include "../../mm/mm_init.h"
 #include "kexec_handover_internal.h"
 
-/* Page frames of a piece: as many as there are bits in a page */
-#define KHO_PIECE_SHIFT		(PAGE_SHIFT + 3)
-#define KHO_PIECE_PAGES		BIT(KHO_PIECE_SHIFT)
+/* Page frames of a chunk: as many as there are bits in a page */
+#define KHO_CHUNK_SHIFT		(PAGE_SHIFT + 3)
+#define KHO_CHUNK_PAGES		BIT(KHO_CHUNK_SHIFT)
 
 #define KHO_TABLE_SHIFT		(PAGE_SHIFT - 3)
 #define KHO_TABLE_ENTRIES	BIT(KHO_TABLE_SHIFT)
@@ -47,8 +48,8 @@
 #define KHO_FLAGS		(KHO_RUN | KHO_LATE)
 
 /*
- * A run: page frames of the piece from FROM up to TO, which are ranges of ORDER
- * if they are late, else ORDER is 0. TO_END is the end of the piece.
+ * A run: page frames of the chunk from FROM up to TO, which are ranges of ORDER
+ * if they are late, else ORDER is 0. TO_END is the end of the chunk.
  */
 #define KHO_RUN_ORDER		GENMASK(7, 2)
 #define KHO_RUN_FROM		GENMASK(31, 8)
@@ -63,28 +64,28 @@ static struct {
 } kho_frames;
 
 /* An entry, and the page frames that it is about */
-struct kho_piece {
+struct kho_chunk {
 	unsigned long entry;
 	unsigned long base;
 	unsigned long nr;
 };
 
-struct kho_piece_run {
+struct kho_chunk_run {
 	unsigned long from;
 	unsigned long to;
 	unsigned int order;
 };
 
-static unsigned long kho_run_entry(const struct kho_piece_run *run)
+static unsigned long kho_run_entry(const struct kho_chunk_run *run)
 {
 	return KHO_RUN | FIELD_PREP(KHO_RUN_ORDER, run->order) |
 	       FIELD_PREP(KHO_RUN_FROM, run->from) |
 	       FIELD_PREP(KHO_RUN_TO, run->to);
 }
 
-static struct kho_piece_run kho_entry_run(unsigned long entry, unsigned long nr)
+static struct kho_chunk_run kho_entry_run(unsigned long entry, unsigned long nr)
 {
-	struct kho_piece_run run = {
+	struct kho_chunk_run run = {
 		.from = FIELD_GET(KHO_RUN_FROM, entry),
 		.to = FIELD_GET(KHO_RUN_TO, entry),
 		.order = FIELD_GET(KHO_RUN_ORDER, entry),
@@ -106,78 +107,78 @@ static unsigned long *kho_entry_late(unsigned long entry)
 	if (!(entry & KHO_LATE))
 		return NULL;
 
-	return kho_entry_bitmap(entry) + BITS_TO_LONGS(KHO_PIECE_PAGES);
+	return kho_entry_bitmap(entry) + BITS_TO_LONGS(KHO_CHUNK_PAGES);
 }
 
-/* The piece that @pfn is in; the larger, the less there is to tell of it */
-static __always_inline struct kho_piece kho_find_piece(unsigned long pfn)
+/* The chunk that @pfn is in; the larger, the less there is to tell of it */
+static __always_inline struct kho_chunk kho_find_chunk(unsigned long pfn)
 {
 	const unsigned long *table = kho_frames.root;
 	unsigned int shift = kho_frames.shift;
-	struct kho_piece piece = { .nr = ULONG_MAX };
+	struct kho_chunk chunk = { .nr = ULONG_MAX };
 
 	if (!table || pfn >> shift >= KHO_TABLE_ENTRIES)
-		return piece;
+		return chunk;
 
 	for (;; shift -= KHO_TABLE_SHIFT) {
-		piece.entry = table[(pfn >> shift) % KHO_TABLE_ENTRIES];
-		if (!piece.entry || piece.entry & KHO_RUN ||
-		    shift == KHO_PIECE_SHIFT)
+		chunk.entry = table[(pfn >> shift) % KHO_TABLE_ENTRIES];
+		if (!chunk.entry || chunk.entry & KHO_RUN ||
+		    shift == KHO_CHUNK_SHIFT)
 			break;
-		table = (const unsigned long *)piece.entry;
+		table = (const unsigned long *)chunk.entry;
 	}
 
-	piece.nr = BIT(shift);
-	piece.base = round_down(pfn, piece.nr);
-	return piece;
+	chunk.nr = BIT(shift);
+	chunk.base = round_down(pfn, chunk.nr);
+	return chunk;
 }
 
-/* What follows is about page frames of a piece, from @bit on and before @stop */
+/* What follows is about page frames of a chunk, from @bit on and before @stop */
 
 static __always_inline unsigned long
-kho_next_preserved(const struct kho_piece *piece, unsigned long bit,
+kho_next_preserved(const struct kho_chunk *chunk, unsigned long bit,
 		   unsigned long stop)
 {
-	struct kho_piece_run run;
+	struct kho_chunk_run run;
 
-	if (!piece->entry)
+	if (!chunk->entry)
 		return stop;
-	if (!(piece->entry & KHO_RUN))
-		return find_next_bit(kho_entry_bitmap(piece->entry), stop, bit);
+	if (!(chunk->entry & KHO_RUN))
+		return find_next_bit(kho_entry_bitmap(chunk->entry), stop, bit);
 
-	run = kho_entry_run(piece->entry, piece->nr);
+	run = kho_entry_run(chunk->entry, chunk->nr);
 	return bit < run.to ? min(max(bit, run.from), stop) : stop;
 }
 
 static __always_inline unsigned long
-kho_next_other(const struct kho_piece *piece, unsigned long bit,
+kho_next_other(const struct kho_chunk *chunk, unsigned long bit,
 	       unsigned long stop)
 {
-	struct kho_piece_run run;
+	struct kho_chunk_run run;
 
-	if (!piece->entry)
+	if (!chunk->entry)
 		return bit;
-	if (!(piece->entry & KHO_RUN))
-		return find_next_zero_bit(kho_entry_bitmap(piece->entry), stop, bit);
+	if (!(chunk->entry & KHO_RUN))
+		return find_next_zero_bit(kho_entry_bitmap(chunk->entry), stop, bit);
 
-	run = kho_entry_run(piece->entry, piece->nr);
+	run = kho_entry_run(chunk->entry, chunk->nr);
 	return bit < run.from ? bit : min(max(bit, run.to), stop);
 }
 
 /* The first page frame of a range of which the others are late */
-static unsigned long kho_next_late(const struct kho_piece *piece,
+static unsigned long kho_next_late(const struct kho_chunk *chunk,
 				   unsigned long bit, unsigned long stop)
 {
-	const unsigned long *late = kho_entry_late(piece->entry);
-	struct kho_piece_run run;
+	const unsigned long *late = kho_entry_late(chunk->entry);
+	struct kho_chunk_run run;
 	unsigned long limit;
 
-	if (piece->entry & KHO_RUN) {
-		run = kho_entry_run(piece->entry, piece->nr);
+	if (chunk->entry & KHO_RUN) {
+		run = kho_entry_run(chunk->entry, chunk->nr);
 		if (!run.order)
 			return stop;
-		bit = ALIGN(piece->base + max(bit, run.from), BIT(run.order)) -
-		      piece->base;
+		bit = ALIGN(chunk->base + max(bit, run.from), BIT(run.order)) -
+		      chunk->base;
 		return bit < run.to ? min(bit, stop) : stop;
 	}
 
@@ -189,37 +190,37 @@ static unsigned long kho_next_late(const struct kho_piece *piece,
 	if (bit == stop)
 		return stop;
 
-	limit = min(stop + 1, piece->nr);
+	limit = min(stop + 1, chunk->nr);
 	bit = find_next_bit(late, limit, bit);
 	return bit < limit ? bit - 1 : stop;
 }
 
-static unsigned long kho_piece_weight(const struct kho_piece *piece,
+static unsigned long kho_chunk_weight(const struct kho_chunk *chunk,
 				      unsigned long bit, unsigned long stop)
 {
-	struct kho_piece_run run;
+	struct kho_chunk_run run;
 
-	if (!piece->entry)
+	if (!chunk->entry)
 		return 0;
-	if (!(piece->entry & KHO_RUN))
-		return bitmap_weight_from(kho_entry_bitmap(piece->entry), bit, stop);
+	if (!(chunk->entry & KHO_RUN))
+		return bitmap_weight_from(kho_entry_bitmap(chunk->entry), bit, stop);
 
-	run = kho_entry_run(piece->entry, piece->nr);
+	run = kho_entry_run(chunk->entry, chunk->nr);
 	return clamp(run.to, bit, stop) - clamp(run.from, bit, stop);
 }
 
 /* The first page frame from @pfn on that @next finds, or @end */
 static __always_inline unsigned long
 kho_find_frame(unsigned long pfn, unsigned long end,
-	       unsigned long (*next)(const struct kho_piece *piece,
+	       unsigned long (*next)(const struct kho_chunk *chunk,
 				     unsigned long bit, unsigned long stop))
 {
 	while (pfn < end) {
-		struct kho_piece piece = kho_find_piece(pfn);
-		unsigned long stop = min(end - piece.base, piece.nr);
-		unsigned long bit = next(&piece, pfn - piece.base, stop);
+		struct kho_chunk chunk = kho_find_chunk(pfn);
+		unsigned long stop = min(end - chunk.base, chunk.nr);
+		unsigned long bit = next(&chunk, pfn - chunk.base, stop);
 
-		pfn = piece.base + bit;
+		pfn = chunk.base + bit;
 		if (bit < stop)
 			break;
 	}
@@ -262,11 +263,11 @@ unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
 	unsigned long nr = 0;
 
 	while (pfn < end) {
-		struct kho_piece piece = kho_find_piece(pfn);
-		unsigned long stop = min(end - piece.base, piece.nr);
+		struct kho_chunk chunk = kho_find_chunk(pfn);
+		unsigned long stop = min(end - chunk.base, chunk.nr);
 
-		nr += kho_piece_weight(&piece, pfn - piece.base, stop);
-		pfn = piece.base + stop;
+		nr += kho_chunk_weight(&chunk, pfn - chunk.base, stop);
+		pfn = chunk.base + stop;
 	}
 
 	return nr;
@@ -281,16 +282,16 @@ unsigned long __init kho_count_preserved(unsigned long pfn, unsigned long end)
  */
 unsigned long __init kho_preserved_word(unsigned long pfn)
 {
-	struct kho_piece piece = kho_find_piece(pfn);
-	unsigned long bit = pfn - piece.base;
-	struct kho_piece_run run;
+	struct kho_chunk chunk = kho_find_chunk(pfn);
+	unsigned long bit = pfn - chunk.base;
+	struct kho_chunk_run run;
 
-	if (!piece.entry)
+	if (!chunk.entry)
 		return 0;
-	if (!(piece.entry & KHO_RUN))
-		return kho_entry_bitmap(piece.entry)[bit / BITS_PER_LONG];
+	if (!(chunk.entry & KHO_RUN))
+		return kho_entry_bitmap(chunk.entry)[bit / BITS_PER_LONG];
 
-	run = kho_entry_run(piece.entry, piece.nr);
+	run = kho_entry_run(chunk.entry, chunk.nr);
 	run.from = clamp(run.from, bit, bit + BITS_PER_LONG) - bit;
 	run.to = clamp(run.to, bit, bit + BITS_PER_LONG) - bit;
 	return run.from < run.to ? GENMASK(run.to - 1, run.from) : 0;
@@ -322,7 +323,7 @@ unsigned long __init kho_frames_next_late(unsigned long pfn, unsigned long end)
 bool kho_frame_initialized(unsigned long pfn)
 {
 	const unsigned long *late;
-	struct kho_piece piece;
+	struct kho_chunk chunk;
 	unsigned long bit;
 
 	/* The set is freed later than this changes, and after a grace period */
@@ -330,14 +331,14 @@ bool kho_frame_initialized(unsigned long pfn)
 	if (!deferred_pages_enabled())
 		return true;
 
-	piece = kho_find_piece(pfn);
-	bit = pfn - piece.base;
-	if (kho_next_preserved(&piece, bit, bit + 1) != bit)
+	chunk = kho_find_chunk(pfn);
+	bit = pfn - chunk.base;
+	if (kho_next_preserved(&chunk, bit, bit + 1) != bit)
 		return false;
-	if (piece.entry & KHO_RUN)
-		return IS_ALIGNED(pfn, BIT(kho_entry_run(piece.entry, piece.nr).order));
+	if (chunk.entry & KHO_RUN)
+		return IS_ALIGNED(pfn, BIT(kho_entry_run(chunk.entry, chunk.nr).order));
 
-	late = kho_entry_late(piece.entry);
+	late = kho_entry_late(chunk.entry);
 	return !late || !test_bit(bit, late);
 }
 
@@ -370,7 +371,7 @@ static void __init kho_frames_dealloc(void *mem, unsigned int nr_pages)
  */
 int __init kho_frames_init(unsigned long end)
 {
-	kho_frames.shift = KHO_PIECE_SHIFT;
+	kho_frames.shift = KHO_CHUNK_SHIFT;
 	while ((end - 1) >> kho_frames.shift >= KHO_TABLE_ENTRIES)
 		kho_frames.shift += KHO_TABLE_SHIFT;
 
@@ -379,13 +380,13 @@ int __init kho_frames_init(unsigned long end)
 }
 
 /* Of a range all page frames but the first one */
-static void __init kho_set_late(unsigned long *late, const struct kho_piece_run *run)
+static void __init kho_set_late(unsigned long *late, const struct kho_chunk_run *run)
 {
 	for (unsigned long bit = run->from; bit < run->to; bit += BIT(run->order))
 		bitmap_set(late, bit + 1, BIT(run->order) - 1);
 }
 
-static void __init kho_bitmap_add(unsigned long entry, const struct kho_piece_run *run)
+static void __init kho_bitmap_add(unsigned long entry, const struct kho_chunk_run *run)
 {
 	bitmap_set(kho_entry_bitmap(entry), run->from, run->to - run->from);
 	if (run->order)
@@ -395,11 +396,11 @@ static void __init kho_bitmap_add(unsigned long entry, const struct kho_piece_ru
 /* Make bitmaps of an entry: one, and another one if any page frame is @late */
 static int __init kho_entry_spread(unsigned long *entry, bool late)
 {
-	struct kho_piece_run run = {};
+	struct kho_chunk_run run = {};
 	unsigned long *bitmap;
 
 	if (*entry & KHO_RUN)
-		run = kho_entry_run(*entry, KHO_PIECE_PAGES);
+		run = kho_entry_run(*entry, KHO_CHUNK_PAGES);
 	else if (*entry && (!late || *entry & KHO_LATE))
 		return 0;
 
@@ -409,7 +410,7 @@ static int __init kho_entry_spread(unsigned long *entry, bool late)
 		return -ENOMEM;
 
 	if (*entry && !(*entry & KHO_RUN)) {
-		bitmap_copy(bitmap, kho_entry_bitmap(*entry), KHO_PIECE_PAGES);
+		bitmap_copy(bitmap, kho_entry_bitmap(*entry), KHO_CHUNK_PAGES);
 		kho_frames_dealloc(kho_entry_bitmap(*entry), 1);
 	}
 
@@ -419,9 +420,9 @@ static int __init kho_entry_spread(unsigned long *entry, bool late)
 }
 
 /* Can a run still be told as one together with @run? */
-static bool __init kho_run_extend(unsigned long *entry, const struct kho_piece_run *run)
+static bool __init kho_run_extend(unsigned long *entry, const struct kho_chunk_run *run)
 {
-	struct kho_piece_run old;
+	struct kho_chunk_run old;
 
 	if (!*entry) {
 		*entry = kho_run_entry(run);
@@ -430,7 +431,7 @@ static bool __init kho_run_extend(unsigned long *entry, const struct kho_piece_r
 	if (!(*entry & KHO_RUN))
 		return false;
 
-	old = kho_entry_run(*entry, KHO_PIECE_PAGES);
+	old = kho_entry_run(*entry, KHO_CHUNK_PAGES);
 	if (run->from >= old.from && run->to <= old.to)
 		return true;
 	if (run->order != old.order ||
@@ -443,11 +444,11 @@ static bool __init kho_run_extend(unsigned long *entry, const struct kho_piece_r
 	return true;
 }
 
-static int __init kho_piece_add(unsigned long *entry, const struct kho_piece_run *run)
+static int __init kho_chunk_add(unsigned long *entry, const struct kho_chunk_run *run)
 {
 	int err;
 
-	BUILD_BUG_ON(KHO_PIECE_SHIFT >= 24);
+	BUILD_BUG_ON(KHO_CHUNK_SHIFT >= 24);
 
 	if (kho_run_extend(entry, run))
 		return 0;
@@ -462,7 +463,7 @@ static int __init kho_piece_add(unsigned long *entry, const struct kho_piece_run
 static unsigned long __init kho_fill_entries(unsigned long *table, unsigned long index,
 					     unsigned long nr, unsigned int order)
 {
-	struct kho_piece_run run = { .to = KHO_RUN_TO_END, .order = order };
+	struct kho_chunk_run run = { .to = KHO_RUN_TO_END, .order = order };
 	unsigned long entry = kho_run_entry(&run), i;
 
 	nr = min(nr, KHO_TABLE_ENTRIES - index);
@@ -501,7 +502,7 @@ static int __init kho_table_add(unsigned long *table, unsigned int shift,
 		unsigned long index = (pfn >> shift) % KHO_TABLE_ENTRIES;
 		unsigned long base = round_down(pfn, BIT(shift));
 		unsigned long stop = min(end, base + BIT(shift));
-		struct kho_piece_run run = {
+		struct kho_chunk_run run = {
 			.from = pfn - base,
 			.to = stop - base,
 			.order = order,
@@ -518,8 +519,8 @@ static int __init kho_table_add(unsigned long *table, unsigned int shift,
 			continue;
 		}
 
-		if (shift == KHO_PIECE_SHIFT)
-			err = kho_piece_add(&table[index], &run);
+		if (shift == KHO_CHUNK_SHIFT)
+			err = kho_chunk_add(&table[index], &run);
 		else
 			err = kho_branch_add(&table[index], shift, pfn, stop, order);
 		if (err)
@@ -545,7 +546,7 @@ int __init kho_frames_add(unsigned long pfn, unsigned long end, unsigned int ord
 	return kho_table_add(kho_frames.root, kho_frames.shift, pfn, end, order);
 }
 
-/* The entry of the piece that starts at @pfn, with tables as needed */
+/* The entry of the chunk that starts at @pfn, with tables as needed */
 static unsigned long *__init kho_frames_entry(unsigned long pfn)
 {
 	unsigned long *table = kho_frames.root;
@@ -553,7 +554,7 @@ static unsigned long *__init kho_frames_entry(unsigned long pfn)
 	for (unsigned int shift = kho_frames.shift;; shift -= KHO_TABLE_SHIFT) {
 		unsigned long *entry = &table[(pfn >> shift) % KHO_TABLE_ENTRIES];
 
-		if (shift == KHO_PIECE_SHIFT)
+		if (shift == KHO_CHUNK_SHIFT)
 			return entry;
 		if (!*entry)
 			*entry = (unsigned long)kho_frames_alloc(1);
@@ -589,7 +590,7 @@ int __init kho_frames_add_word(unsigned long pfn, unsigned long word)
 		return err;
 
 	kho_frames.steps++;
-	kho_entry_bitmap(*entry)[pfn % KHO_PIECE_PAGES / BITS_PER_LONG] |= word;
+	kho_entry_bitmap(*entry)[pfn % KHO_CHUNK_PAGES / BITS_PER_LONG] |= word;
 	return 0;
 }
 
@@ -600,7 +601,7 @@ static void __init kho_table_free(unsigned long *table, unsigned int shift)
 
 		if (!entry || entry & KHO_RUN)
 			continue;
-		if (shift == KHO_PIECE_SHIFT)
+		if (shift == KHO_CHUNK_SHIFT)
 			kho_frames_dealloc(kho_entry_bitmap(entry),
 					   entry & KHO_LATE ? 2 : 1);
 		else

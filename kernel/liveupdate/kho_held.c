@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO held memory - what the previous kernel preserved and nobody took back.
+ * KHO held memory - preserved by the previous kernel and not restored.
  *
- * Owns the release of it, on root's word. A page does not know its owner. So what
- * may still be asked for is asked of the owners, and as long as there is any of
- * it nothing is released.
+ * Owns its release to the page allocator, which root requests in sysfs. A page has
+ * no record of its owner. Owners report what can still be retrieved, and nothing is
+ * released before all of that is retrieved, finished or given up.
+ *
+ * How much is held is counted by the core, kho_held_kib().
  */
 
 #define pr_fmt(fmt) "KHO: held: " fmt
@@ -119,7 +121,7 @@ int kho_release_held(bool all)
 
 	waiting = kho_held_waiting();
 	if (waiting && !all) {
-		pr_warn("not released: %ld sessions and subtrees of the previous kernel may still be asked for\n",
+		pr_warn("not released: %ld sessions and subtrees of the previous kernel can still be retrieved\n",
 			waiting);
 		return -EBUSY;
 	}

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The check of the next kernel's image - versions that it can read.
+ * KHO image check - whether the next kernel can read what is preserved.
  *
- * Owns the search for the note in an image, the judgement of what it says, and
- * what follows from that: kho_check=, whether an image may be loaded, whether
- * it may be started. After kexec nothing could be refused any more. What the
- * note of this kernel says is kho_note.c, what userspace sees is kho_sysfs.c.
+ * Owns the search for the note in an image, the comparison of its versions with
+ * those of this kernel, and the decision to reject an image when it is loaded or
+ * started (kho_check=, next/assume).
+ *
+ * The note of this kernel is kho_note.c. The version that is written after an
+ * image was loaded is chosen by kho_compat.c. The files in sysfs are kho_sysfs.c.
  *
  * The layout of the note is in linux/kho/abi/image.h.
  */
@@ -133,7 +135,7 @@ static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 	if (room < sizeof(*note))
 		return "is cut off";
 	if (note->version != KHO_IMAGE_NOTE_VERSION)
-		return "is of a version that this kernel does not know";
+		return "has an unknown version";
 	if (note->nr > KHO_IMAGE_NOTE_MAX_ENTRIES)
 		return "has too many entries";
 	if (room < struct_size(note, entries, note->nr))
@@ -143,7 +145,7 @@ static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 
 	for (u32 i = 0; i < note->nr; i++) {
 		if (!kho_entry_valid(note, &note->entries[i]))
-			return "has an entry that makes no sense";
+			return "has an invalid entry";
 	}
 
 	return NULL;
@@ -208,7 +210,7 @@ static void kho_take_memory(struct kho_next *next, const char *param,
 	if (!arch_kho_takes_memory(param, val))
 		return;
 
-	pr_warn("the command line has %s=%s, with which memory of this kernel is missing\n",
+	pr_warn("%s=%s on the command line removes memory that this kernel has\n",
 		param, val);
 	next->less_memory = true;
 }
@@ -364,33 +366,33 @@ static bool kho_subtree_counts(const void *fdt, int node)
 	       !kho_subtree_of_component(name);
 }
 
-static void kho_look_in_fdt(const void *fdt, void *data)
+static void kho_read_fdt_state(const void *fdt, void *data)
 {
-	struct kho_offer *offer = data;
+	struct kho_outgoing *out = data;
 	int node;
 
-	offer->baseline = fdt_stringlist_search(fdt, 0, "compatible",
-						KHO_FDT_COMPATIBLE_BASELINE) >= 0;
+	out->baseline = fdt_stringlist_search(fdt, 0, "compatible",
+					      KHO_FDT_COMPATIBLE_BASELINE) >= 0;
 	fdt_for_each_subnode(node, fdt, 0)
-		offer->subtrees += kho_subtree_counts(fdt, node);
+		out->subtrees += kho_subtree_counts(fdt, node);
 }
 
-/* With kho_components_lock, for as long as the offer is in use */
-static struct kho_offer kho_current_offer(void)
+/* With kho_components_lock, for as long as the out is in use */
+static struct kho_outgoing kho_collect_outgoing(void)
 {
-	struct kho_offer offer = {
+	struct kho_outgoing out = {
 		.table = &kho_table,
 		.liveupdate = liveupdate_enabled(),
 		.scratch = kho_scratch_cnt,
 	};
 
-	kho_read_out_fdt(kho_look_in_fdt, &offer);
-	return offer;
+	kho_read_out_fdt(kho_read_fdt_state, &out);
+	return out;
 }
 
 /**
- * kho_offer_users - how many things are preserved with a component
- * @offer: what there is to hand over.
+ * kho_outgoing_users - how many things are preserved with a component
+ * @out: what there is to hand over.
  * @c: one of its components.
  *
  * The tree of preserved memory carries everything, and counts all of it but what
@@ -398,15 +400,15 @@ static struct kho_offer kho_current_offer(void)
  *
  * Return: how many.
  */
-long kho_offer_users(const struct kho_offer *offer, const struct kho_component *c)
+long kho_outgoing_users(const struct kho_outgoing *out, const struct kho_component *c)
 {
-	long users = offer->subtrees;
+	long users = out->subtrees;
 
-	if (c != offer->table->components[0])
+	if (c != out->table->components[0])
 		return atomic_long_read(&c->users);
 
-	for (unsigned int i = 1; i < offer->table->nr; i++) {
-		c = offer->table->components[i];
+	for (unsigned int i = 1; i < out->table->nr; i++) {
+		c = out->table->components[i];
 		if (!c->best_effort)
 			users += atomic_long_read(&c->users);
 	}
@@ -422,18 +424,18 @@ long kho_offer_users(const struct kho_offer *offer, const struct kho_component *
  */
 long kho_component_users(const struct kho_component *c)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 
 	guard(mutex)(&kho_components_lock);
 
-	offer = kho_current_offer();
-	return kho_offer_users(&offer, c);
+	out = kho_collect_outgoing();
+	return kho_outgoing_users(&out, c);
 }
 
 /* The tree comes first in the table */
-static bool kho_in_use(const struct kho_offer *offer)
+static bool kho_in_use(const struct kho_outgoing *out)
 {
-	return kho_offer_users(offer, offer->table->components[0]);
+	return kho_outgoing_users(out, out->table->components[0]);
 }
 
 /* The comparison */
@@ -445,33 +447,33 @@ static bool kho_in_use(const struct kho_offer *offer)
 #define KHO_NEXT_MAX_SCRATCH	127
 
 /* A kernel that does not read "components" needs the compatible string of its own */
-static bool kho_next_knows_fdt(const struct kho_offer *offer,
+static bool kho_next_knows_fdt(const struct kho_outgoing *out,
 			       const struct kho_next *next)
 {
-	return next->known != KHO_NEXT_ASSUMED || offer->baseline;
+	return next->known != KHO_NEXT_ASSUMED || out->baseline;
 }
 
 /* True if that kernel reads the handover, has KHO on and all memory */
-static bool kho_next_takes_over(const struct kho_offer *offer,
+static bool kho_next_takes_over(const struct kho_outgoing *out,
 				const struct kho_next *next)
 {
 	return next->known != KHO_NEXT_BARE && !next->flaw && next->kho_on &&
 	       next->page_shift == PAGE_SHIFT && !next->less_memory &&
-	       offer->scratch <= KHO_NEXT_MAX_SCRATCH &&
-	       kho_next_knows_fdt(offer, next);
+	       out->scratch <= KHO_NEXT_MAX_SCRATCH &&
+	       kho_next_knows_fdt(out, next);
 }
 
-static bool kho_next_speaks(const struct kho_next *next)
+static bool kho_next_versions_known(const struct kho_next *next)
 {
 	return next->known == KHO_NEXT_KNOWN || next->known == KHO_NEXT_ASSUMED;
 }
 
 /* Without live update sessions are lost, even if all formats are supported */
-static bool kho_strands_sessions(const struct kho_offer *offer,
-				 const struct kho_next *next,
+static bool kho_loses_sessions(const struct kho_outgoing *out,
+			       const struct kho_next *next,
 				 const struct kho_component *c)
 {
-	return offer->liveupdate && !next->liveupdate_on && c->needs_liveupdate;
+	return out->liveupdate && !next->liveupdate_on && c->needs_liveupdate;
 }
 
 /* Loading an image changes the version of nothing else */
@@ -480,15 +482,15 @@ static bool kho_write_is_fixed(const struct kho_component *c)
 	return c->pinned || atomic_long_read(&c->users);
 }
 
-static bool kho_next_may_read(const struct kho_offer *offer,
+static bool kho_next_may_read(const struct kho_outgoing *out,
 			      const struct kho_next *next,
 			      const struct kho_component *c)
 {
 	const struct kho_image_entry *entry;
 
-	if (kho_strands_sessions(offer, next, c))
+	if (kho_loses_sessions(out, next, c))
 		return false;
-	if (!kho_next_speaks(next))
+	if (!kho_next_versions_known(next))
 		return true;
 
 	entry = kho_find_entry(next->entries, next->nr, c->name);
@@ -500,8 +502,8 @@ static bool kho_next_may_read(const struct kho_offer *offer,
 }
 
 /**
- * kho_judge_next - check whether a kernel can read what is preserved
- * @offer: what there is.
+ * kho_compare_next - check whether a kernel can read what is preserved
+ * @out: what there is.
  * @next: the kernel.
  * @in_use: leave out what nothing is preserved with now.
  *
@@ -509,28 +511,28 @@ static bool kho_next_may_read(const struct kho_offer *offer,
  *
  * Return: anything but KHO_NEXT_NONE.
  */
-enum kho_next_status kho_judge_next(const struct kho_offer *offer,
-				    const struct kho_next *next, bool in_use)
+enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
+				      const struct kho_next *next, bool in_use)
 {
-	if (in_use && !kho_in_use(offer))
+	if (in_use && !kho_in_use(out))
 		return KHO_NEXT_COMPATIBLE;
-	if (!kho_next_takes_over(offer, next))
+	if (!kho_next_takes_over(out, next))
 		return KHO_NEXT_INCOMPATIBLE;
 
-	for (unsigned int i = 0; i < offer->table->nr; i++) {
-		const struct kho_component *c = offer->table->components[i];
+	for (unsigned int i = 0; i < out->table->nr; i++) {
+		const struct kho_component *c = out->table->components[i];
 
-		if (c->best_effort || (in_use && !kho_offer_users(offer, c)))
+		if (c->best_effort || (in_use && !kho_outgoing_users(out, c)))
 			continue;
-		if (!kho_next_may_read(offer, next, c))
+		if (!kho_next_may_read(out, next, c))
 			return KHO_NEXT_INCOMPATIBLE;
 	}
 
-	return kho_next_speaks(next) ? KHO_NEXT_COMPATIBLE : KHO_NEXT_UNKNOWN;
+	return kho_next_versions_known(next) ? KHO_NEXT_COMPATIBLE : KHO_NEXT_UNKNOWN;
 }
 
 /**
- * kho_judgement_error - translate a result into an error for load and reboot
+ * kho_next_error - translate a result into an error for load and reboot
  * @mode: what becomes of an image that does not fit.
  * @status: the judgement.
  *
@@ -539,7 +541,7 @@ enum kho_next_status kho_judge_next(const struct kho_offer *offer,
  *
  * Return: 0 to go on; -EPROTONOSUPPORT to refuse.
  */
-int kho_judgement_error(enum kho_check_mode mode, enum kho_next_status status)
+int kho_next_error(enum kho_check_mode mode, enum kho_next_status status)
 {
 	if (status == KHO_NEXT_COMPATIBLE || mode == KHO_CHECK_WARN)
 		return 0;
@@ -581,8 +583,8 @@ static const char *kho_version_advice(const struct kho_component *c,
 	return "close their sessions, load the image, preserve again";
 }
 
-static void kho_tell_version(const struct kho_component *c, long users,
-			     const struct kho_image_entry *entry)
+static void kho_log_version(const struct kho_component *c, long users,
+			    const struct kho_image_entry *entry)
 {
 	char reads[KHO_RANGE_SIZE], writes[KHO_RANGE_SIZE];
 
@@ -598,27 +600,27 @@ static void kho_tell_version(const struct kho_component *c, long users,
 			kho_writes_text(writes, c), reads);
 }
 
-static void kho_tell_component(const struct kho_offer *offer,
-			       const struct kho_next *next,
+static void kho_log_component(const struct kho_outgoing *out,
+			      const struct kho_next *next,
 			       const struct kho_component *c)
 {
 	const struct kho_image_entry *entry =
 		kho_find_entry(next->entries, next->nr, c->name);
-	long users = kho_offer_users(offer, c);
+	long users = kho_outgoing_users(out, c);
 
-	if (kho_strands_sessions(offer, next, c))
+	if (kho_loses_sessions(out, next, c))
 		pr_warn("%s: %ld in use with version %u, the image starts with live update off, it needs liveupdate=on\n",
 			c->name, users, c->write);
 	else if (!entry)
-		pr_warn("%s: %ld in use with version %u, the image has none of it\n",
+		pr_warn("%s: %ld in use with version %u, the image lacks this component\n",
 			c->name, users, c->write);
 	else
-		kho_tell_version(c, users, entry);
+		kho_log_version(c, users, entry);
 }
 
 /* The reason for rejecting a kernel without looking at versions */
-static void kho_tell_takes_over(const struct kho_offer *offer,
-				const struct kho_next *next)
+static void kho_log_takeover(const struct kho_outgoing *out,
+			     const struct kho_next *next)
 {
 	if (next->known == KHO_NEXT_BARE) {
 		pr_warn("it was loaded without a handover: load it by kexec_file_load(), as kexec -s does\n");
@@ -632,48 +634,48 @@ static void kho_tell_takes_over(const struct kho_offer *offer,
 		pr_warn("its pages have 2^%u bytes, expected 2^%u\n",
 			next->page_shift, PAGE_SHIFT);
 	if (next->less_memory)
-		pr_warn("its command line takes memory away, it needs one without that mem= or memmap=\n");
-	if (offer->scratch > KHO_NEXT_MAX_SCRATCH)
+		pr_warn("its command line limits memory, remove its mem= or memmap=\n");
+	if (out->scratch > KHO_NEXT_MAX_SCRATCH)
 		pr_warn("this kernel has %u areas of scratch, it takes at most %u\n",
-			offer->scratch, KHO_NEXT_MAX_SCRATCH);
-	if (!kho_next_knows_fdt(offer, next))
-		pr_warn("it is taken for Linux 7.3, which reads '%s', and this is no handover of that kind\n",
+			out->scratch, KHO_NEXT_MAX_SCRATCH);
+	if (!kho_next_knows_fdt(out, next))
+		pr_warn("next/assume declares it Linux 7.3, which reads only '%s', and this handover has newer versions\n",
 			KHO_FDT_COMPATIBLE_BASELINE);
 }
 
 /* The reason why its versions are unknown */
-static void kho_tell_silence(const struct kho_next *next)
+static void kho_log_unknown(const struct kho_next *next)
 {
 	if (next->known == KHO_NEXT_BROKEN)
-		pr_warn("its note cannot be used, the image is damaged or of a later kind\n");
+		pr_warn("its note is invalid, the image is damaged or newer\n");
 	else if (next->known == KHO_NEXT_OPAQUE && !next->flaw)
-		pr_warn("it does not say what it can read and may have no KHO at all; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
+		pr_warn("it has no note and may have no KHO; if it is Linux 7.3 with KHO: echo 7.3 > /sys/kernel/kho/next/assume, and load it again\n");
 }
 
 /* Log the reasons for a result other than KHO_NEXT_COMPATIBLE */
-static void kho_tell_reasons(const struct kho_offer *offer,
-			     const struct kho_next *next, bool in_use)
+static void kho_log_reasons(const struct kho_outgoing *out,
+			    const struct kho_next *next, bool in_use)
 {
-	kho_tell_silence(next);
-	kho_tell_takes_over(offer, next);
+	kho_log_unknown(next);
+	kho_log_takeover(out, next);
 	if (next->known == KHO_NEXT_BARE)
 		return;
 
-	for (unsigned int i = 0; i < offer->table->nr; i++) {
-		const struct kho_component *c = offer->table->components[i];
+	for (unsigned int i = 0; i < out->table->nr; i++) {
+		const struct kho_component *c = out->table->components[i];
 
-		if (c->best_effort || (in_use && !kho_offer_users(offer, c)))
+		if (c->best_effort || (in_use && !kho_outgoing_users(out, c)))
 			continue;
-		if (!kho_next_may_read(offer, next, c))
-			kho_tell_component(offer, next, c);
+		if (!kho_next_may_read(out, next, c))
+			kho_log_component(out, next, c);
 	}
 }
 
-static int kho_refuse(const char *what, const struct kho_offer *offer,
+static int kho_reject(const char *what, const struct kho_outgoing *out,
 		      const struct kho_next *next, bool in_use)
 {
 	enum kho_check_mode mode = READ_ONCE(kho_check_mode);
-	int err = kho_judgement_error(mode, kho_judge_next(offer, next, in_use));
+	int err = kho_next_error(mode, kho_compare_next(out, next, in_use));
 
 	if (!err)
 		return 0;
@@ -681,7 +683,7 @@ static int kho_refuse(const char *what, const struct kho_offer *offer,
 	pr_err("%s refused by kho_check=%s, the next kernel could not take over what %s:\n",
 	       what, kho_check_mode_names[mode],
 	       in_use ? "is in use" : "this one can preserve");
-	kho_tell_reasons(offer, next, in_use);
+	kho_log_reasons(out, next, in_use);
 	pr_err("to give up what it cannot read: echo warn > /sys/kernel/kho/check\n");
 	return err;
 }
@@ -690,37 +692,37 @@ static int kho_refuse(const char *what, const struct kho_offer *offer,
  * Nothing is refused for what is best effort, but it is lost all the same; and no
  * image says what its modules read.
  */
-static bool kho_may_lose(const struct kho_offer *offer, const struct kho_next *next,
+static bool kho_may_lose(const struct kho_outgoing *out, const struct kho_next *next,
 			 const struct kho_component *c)
 {
-	if (!kho_offer_users(offer, c))
+	if (!kho_outgoing_users(out, c))
 		return false;
 	if (c->best_effort)
-		return !kho_next_takes_over(offer, next) || !kho_next_speaks(next) ||
-		       !kho_next_may_read(offer, next, c);
+		return !kho_next_takes_over(out, next) || !kho_next_versions_known(next) ||
+		       !kho_next_may_read(out, next, c);
 
 	return c->loadable && !kho_find_entry(next->entries, next->nr, c->name);
 }
 
-static void kho_warn_unrefused(const struct kho_offer *offer,
-			       const struct kho_next *next)
+static void kho_warn_accepted(const struct kho_outgoing *out,
+			      const struct kho_next *next)
 {
-	for (unsigned int i = 0; i < offer->table->nr; i++) {
-		const struct kho_component *c = offer->table->components[i];
+	for (unsigned int i = 0; i < out->table->nr; i++) {
+		const struct kho_component *c = out->table->components[i];
 
-		if (kho_may_lose(offer, next, c))
-			kho_tell_component(offer, next, c);
+		if (kho_may_lose(out, next, c))
+			kho_log_component(out, next, c);
 	}
 }
 
-static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
+static void kho_warn(const struct kho_outgoing *out, const struct kho_next *next,
 		     bool in_use)
 {
-	if (kho_judge_next(offer, next, in_use) != KHO_NEXT_COMPATIBLE) {
+	if (kho_compare_next(out, next, in_use) != KHO_NEXT_COMPATIBLE) {
 		pr_warn("the next kernel may be unable to take over from this one:\n");
-		kho_tell_reasons(offer, next, in_use);
+		kho_log_reasons(out, next, in_use);
 	}
-	kho_warn_unrefused(offer, next);
+	kho_warn_accepted(out, next);
 }
 
 /*
@@ -730,17 +732,17 @@ static void kho_warn(const struct kho_offer *offer, const struct kho_next *next,
  */
 static int kho_check_loaded(const char *what, const struct kho_next *next)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 	bool in_use;
 	int err;
 
 	guard(mutex)(&kho_components_lock);
 
-	offer = kho_current_offer();
-	in_use = !offer.liveupdate;
-	err = kho_refuse(what, &offer, next, in_use);
+	out = kho_collect_outgoing();
+	in_use = !out.liveupdate;
+	err = kho_reject(what, &out, next, in_use);
 	if (!err)
-		kho_warn(&offer, next, in_use);
+		kho_warn(&out, next, in_use);
 	return err;
 }
 
@@ -845,7 +847,7 @@ static void kho_agree(const struct kho_next *next)
 		struct kho_component *c = kho_table.components[i];
 		const struct kho_image_entry *entry = NULL;
 
-		if (next && kho_next_speaks(next))
+		if (next && kho_next_versions_known(next))
 			entry = kho_find_entry(next->entries, next->nr, c->name);
 		kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
 								  entry->version) : 0);
@@ -865,15 +867,15 @@ static void kho_agree(const struct kho_next *next)
  */
 int kho_accept_next(const struct kimage *image)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 	int err;
 
 	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
 	scoped_guard(mutex, &kho_components_lock) {
-		offer = kho_current_offer();
-		err = kho_refuse("load", &offer, &image->kho.next, !offer.liveupdate);
+		out = kho_collect_outgoing();
+		err = kho_reject("load", &out, &image->kho.next, !out.liveupdate);
 		if (err)
 			return err;
 
@@ -916,16 +918,16 @@ void kho_set_next(const struct kimage *image)
  */
 int kho_check_next(void)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 	int err;
 
 	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
-	offer = kho_current_offer();
-	err = kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
+	out = kho_collect_outgoing();
+	err = kho_reject("reboot", &out, &kho_next_image->kho.next, true);
 	if (!err)
-		kho_warn(&offer, &kho_next_image->kho.next, true);
+		kho_warn(&out, &kho_next_image->kho.next, true);
 
 	return err;
 }
@@ -941,13 +943,13 @@ int kho_check_next(void)
  */
 int kho_recheck_next(void)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 
 	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
-	offer = kho_current_offer();
-	return kho_refuse("reboot", &offer, &kho_next_image->kho.next, true);
+	out = kho_collect_outgoing();
+	return kho_reject("reboot", &out, &kho_next_image->kho.next, true);
 }
 
 /* For userspace */
@@ -965,19 +967,19 @@ int kho_recheck_next(void)
  */
 enum kho_next_status kho_next_status(bool in_use)
 {
-	struct kho_offer offer;
+	struct kho_outgoing out;
 
 	guard(mutex)(&kho_components_lock);
 	guard(mutex)(&kho_next_lock);
 
-	offer = kho_current_offer();
+	out = kho_collect_outgoing();
 	if (!kho_next_image || !kho_is_enabled())
 		return KHO_NEXT_NONE;
 	if (kho_unfinished())
 		return KHO_NEXT_INCOMPATIBLE;
 
-	return kho_judge_next(&offer, &kho_next_image->kho.next,
-			      in_use || !offer.liveupdate);
+	return kho_compare_next(&out, &kho_next_image->kho.next,
+			      in_use || !out.liveupdate);
 }
 
 /**

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The note in this kernel's image: what it can read of a handover.
+ * KHO note - the versions that this kernel reads, in its image.
  *
- * Compiled twice on x86: for vmlinux and, because vmlinux is compressed in a
- * bzImage, for the part of that which is not. So this is data alone, and
- * everything in it, the sum included, is known to the compiler.
+ * Owns the note; kho_image.c finds and compares that of another kernel. Compiled
+ * twice on x86: for vmlinux, and for the part of a bzImage that is not compressed.
+ * So this is constant data, the sum included.
  *
  * The layout is in linux/kho/abi/image.h.
  */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO place - memory that the next kernel finds where it is.
+ * KHO place - memory that can be preserved because the next kernel finds it.
  *
- * Owns the rule which memory that is: what was there when this kernel booted. The
- * next kernel takes preserved memory over before it learns of memory that was
- * added later, or of a device. Here is also how to allocate pages that comply.
+ * Owns the rule: it was there when this kernel booted. The next kernel takes
+ * preserved memory over before it detects memory that was added later or belongs to
+ * a device. Also allocates pages for which the rule holds.
  */
 
 #include <linux/export.h>

@@ -2,9 +2,9 @@
 /*
  * KHO radix tree - a set of integer keys in pages that survive kexec.
  *
- * Owns the shape of the tree: its nodes, how they are found, added, walked and
- * freed. What a key means is its user's business, and so is keeping the nodes
- * alive over kexec: they are not preserved pages.
+ * Owns the nodes: how they are found, added, walked and freed. The meaning of a key
+ * belongs to the user of the tree, and so does preserving the nodes: they are not
+ * preserved pages by themselves.
  *
  * The layout is in linux/kho/abi/radix_tree.h.
  *

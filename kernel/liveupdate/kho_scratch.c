@@ -2,15 +2,14 @@
 /*
  * KHO scratch - memory that never holds anything preserved.
  *
- * Preserved pages can be anywhere, so without care neither the next image nor
- * the early allocations of the next kernel would find a place. A cold boot sets
- * areas aside; their list goes from kernel to kernel; each kernel allocates
- * from nothing else until it has read the preserved memory map, loads the next
- * image there, and lends them out as CMA meanwhile.
+ * Preserved pages can be anywhere, but the next image and the early allocations of
+ * the next kernel need memory without any. A cold boot reserves areas for that; each
+ * kernel passes the list on, allocates from nothing else until it has read the
+ * preserved memory map, loads the next image there, and has them as CMA otherwise.
  *
- * Owns the list of areas, their sizes (kho_scratch=) and their way into
- * memblock and the page allocator. Which memory is preserved is the core's
- * business.
+ * Owns the list of areas, their sizes (kho_scratch=), their reservation and their
+ * release to CMA, and the place of the segments of the next image. Memory that is
+ * treated as scratch during boot only is added by kho_takeover.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
@@ -23,6 +22,7 @@
 #define pr_fmt(fmt) "KHO: scratch: " fmt
 
 #include <linux/cma.h>
+#include <linux/crash_reserve.h>
 #include <linux/init.h>
 #include <linux/initrd.h>
 #include <linux/io.h>
@@ -235,11 +235,25 @@ static phys_addr_t __init scratch_initrd_size(phys_addr_t limit)
 	return start && start < limit ? scratch_initrd_len() : 0;
 }
 
+/* Memory for a crash kernel, which the next kernel has where this one has it */
+static phys_addr_t __init scratch_crash_size(phys_addr_t limit, int nid)
+{
+	const struct resource *res[] = { &crashk_res, &crashk_low_res };
+	phys_addr_t size = 0;
+
+	for (int i = 0; i < ARRAY_SIZE(res); i++) {
+		if (res[i]->end)
+			size += scratch_reserved(res[i]->start,
+						 min(limit, res[i]->end + 1), nid);
+	}
+
+	return size;
+}
+
 /*
- * What the scratch of a percentage has to hold: the part of this kernel's early
- * allocations that the next kernel repeats, an area for a crash kernel included:
- * that one has to fit in one piece beside the image, which may be anywhere. HugeTLB
- * pages and the initrd do not come from scratch a second time.
+ * What the scratch of a percentage has to hold: the part of this kernel's
+ * early allocations that the next kernel repeats. HugeTLB pages, an area for a
+ * crash kernel and the initrd do not come from scratch a second time.
  */
 static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 {
@@ -247,6 +261,8 @@ static phys_addr_t __init scratch_scale(phys_addr_t limit, int nid)
 	phys_addr_t used = memblock_reserved_kern_size(limit, nid) -
 			   memblock_reserved_hugetlb_size(limit, nid);
 
+	if (IS_ENABLED(CONFIG_CRASH_RESERVE))
+		used -= scratch_crash_size(limit, nid);
 	if (initrd)
 		used -= scratch_reserved(initrd,
 					 min(limit, initrd + scratch_initrd_len()),
@@ -302,7 +318,7 @@ static int __init scratch_add(const char *what, phys_addr_t size,
 	addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
 					nid != NUMA_NO_NODE);
 	if (!addr) {
-		pr_err("no room for %s scratch of %llu MiB in one piece; a smaller kho_scratch= may fit\n",
+		pr_err("no contiguous memory for %s scratch of %llu MiB; a smaller kho_scratch= may fit\n",
 		       what, (u64)size / SZ_1M);
 		return -ENOMEM;
 	}

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO in sysfs - what this kernel reads and writes, and what the next one can.
+ * KHO in sysfs - component versions, the loaded image, held memory.
  *
- * Owns /sys/kernel/kho, for programs that decide whether to hand over, and
- * when. All values are read from kho_compat.c and kho_image.c at that moment.
+ * Owns the files of /sys/kernel/kho and no value in them: all are read from
+ * kho_compat.c, kho_image.c, kho_held.c and the core when a file is read.
  *
  * The files are described in Documentation/ABI/testing/sysfs-kernel-kho.
  */

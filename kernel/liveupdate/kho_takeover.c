@@ -2,15 +2,14 @@
 /*
  * KHO take-over - preserved memory while this kernel boots.
  *
- * Owns the way through the previous kernel's preserved memory map: what of it
- * makes sense, which page frames must not reach the page allocator until their
- * users ask for them, which memory without any serves as scratch meanwhile, and
- * the marks by which the core finds a range later. The map itself is not kept:
- * its nodes are free memory like any other.
+ * Owns the walk over the incoming map of preserved memory and all that follows from
+ * it: validation of each range, rejection of ranges that cannot be restored, marks in
+ * the first struct page of each range by which the core finds it, initialization of
+ * the other struct pages, and memory without preserved ranges that is treated as
+ * scratch during boot. The map is not kept: its nodes are free memory.
  *
- * What is preserved may lie in a million pieces, far more than memblock can
- * reserve one by one. So they become a set of page frames, see kho_frames.c, which
- * those who release memory to the page allocator look into.
+ * There may be a million ranges, more than memblock can reserve one by one. Their
+ * page frames are added to a set instead, kho_frames.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
@@ -350,7 +349,7 @@ int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
  * them: if that is good as a whole its runs need not be looked at one by one.
  * False if there are no keys, or keys of several orders.
  */
-static bool __init kho_bitmap_hull(struct kho_run *hull, unsigned long first,
+static bool __init kho_bitmap_span(struct kho_run *span, unsigned long first,
 				   const unsigned long *bitmap)
 {
 	unsigned long last = find_last_bit(bitmap, KHO_RADIX_BITMAP_KEYS);
@@ -358,22 +357,22 @@ static bool __init kho_bitmap_hull(struct kho_run *hull, unsigned long first,
 	unsigned long bit = 0;
 
 	if (last == KHO_RADIX_BITMAP_KEYS ||
-	    kho_next_run(hull, &bit, first, bitmap) <= 0)
+	    kho_next_run(span, &bit, first, bitmap) <= 0)
 		return false;
 
-	hull->end = PHYS_PFN(kho_radix_decode_key(first + last, &order)) +
+	span->end = PHYS_PFN(kho_radix_decode_key(first + last, &order)) +
 		    BIT(order);
-	return order == hull->order;
+	return order == span->order;
 }
 
 /* All runs of the bitmap are of one order and in memory of one node */
-static int __init kho_map_hull(const struct kho_run *hull,
+static int __init kho_map_span(const struct kho_run *span,
 			       const unsigned long *bitmap,
 			       const struct kho_map_walk *walk)
 {
 	unsigned long skip = find_first_bit(bitmap, KHO_RADIX_BITMAP_KEYS);
-	unsigned long base = hull->pfn - (skip << hull->order);
-	struct kho_run run = { .order = hull->order };
+	unsigned long base = span->pfn - (skip << span->order);
+	struct kho_run run = { .order = span->order };
 	unsigned long from, to;
 	int err;
 
@@ -458,23 +457,23 @@ static int __init kho_map_keys(unsigned long first, const unsigned long *bitmap,
 {
 	struct kho_map_walk *walk = data;
 	const struct kho_region *region;
-	struct kho_run run, hull;
+	struct kho_run run, span;
 	bool same_order, good = false;
 	unsigned long bit = 0;
 	int found, err = 0;
 
-	same_order = kho_bitmap_hull(&hull, first, bitmap);
+	same_order = kho_bitmap_span(&span, first, bitmap);
 	if (same_order) {
-		region = kho_find_region(hull.pfn);
-		good = region && hull.end <= region->end;
+		region = kho_find_region(span.pfn);
+		good = region && span.end <= region->end;
 	}
-	if (walk->cb->hull(good ? &hull : NULL, bitmap, walk->data))
+	if (walk->cb->span(good ? &span : NULL, bitmap, walk->data))
 		return 0;
-	if (same_order && !hull.order && walk->cb->word)
-		return kho_map_pages(round_down(hull.pfn, KHO_RADIX_BITMAP_KEYS),
+	if (same_order && !span.order && walk->cb->word)
+		return kho_map_pages(round_down(span.pfn, KHO_RADIX_BITMAP_KEYS),
 				     bitmap, walk);
 	if (good)
-		return kho_map_hull(&hull, bitmap, walk);
+		return kho_map_span(&span, bitmap, walk);
 
 	while ((found = kho_next_run(&run, &bit, first, bitmap))) {
 		if (found > 0)
@@ -515,57 +514,57 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 }
 
 /*
- * Extending scratch: memory is looked at in pieces of this size. It suits
+ * Extending scratch: memory is looked at in chunks of this size. It suits
  * machines with hundreds of gigabytes; nothing else depends on it.
  */
-#define SCRATCH_PIECE	SZ_1G
+#define SCRATCH_CHUNK	SZ_1G
 
-/* Which pieces of memory hold something preserved */
-struct scratch_pieces {
+/* Which chunks of memory hold something preserved */
+struct scratch_chunks {
 	unsigned long *busy;
 	unsigned long nr;
 };
 
 static int __init scratch_busy_run(const struct kho_run *run, void *data)
 {
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
-	struct scratch_pieces *pieces = data;
-	unsigned long first = run->pfn / piece_pages;
+	const unsigned long chunk_pages = PHYS_PFN(SCRATCH_CHUNK);
+	struct scratch_chunks *chunks = data;
+	unsigned long first = run->pfn / chunk_pages;
 
-	bitmap_set(pieces->busy, first, (run->end - 1) / piece_pages - first + 1);
+	bitmap_set(chunks->busy, first, (run->end - 1) / chunk_pages - first + 1);
 	return 0;
 }
 
-/* Small ranges that are noted in one place are mostly in one piece, too */
-static bool __init scratch_busy_hull(const struct kho_run *hull,
+/* Small ranges that are noted in one place are mostly in one chunk, too */
+static bool __init scratch_busy_span(const struct kho_run *span,
 				     const unsigned long *bitmap, void *data)
 {
-	const unsigned long piece_pages = PHYS_PFN(SCRATCH_PIECE);
+	const unsigned long chunk_pages = PHYS_PFN(SCRATCH_CHUNK);
 
-	if (!hull || hull->pfn / piece_pages != (hull->end - 1) / piece_pages)
+	if (!span || span->pfn / chunk_pages != (span->end - 1) / chunk_pages)
 		return false;
 
-	scratch_busy_run(hull, data);
+	scratch_busy_run(span, data);
 	return true;
 }
 
 /* The nodes are not preserved, but the map is still to be read again */
 static void __init scratch_busy_node(phys_addr_t phys, void *data)
 {
-	struct scratch_pieces *pieces = data;
+	struct scratch_chunks *chunks = data;
 
-	__set_bit(phys / SCRATCH_PIECE, pieces->busy);
+	__set_bit(phys / SCRATCH_CHUNK, chunks->busy);
 }
 
-static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
+static void __init scratch_mark_idle(const struct scratch_chunks *chunks,
 				     phys_addr_t end)
 {
 	unsigned long from, to;
 	int err;
 
-	for_each_clear_bitrange(from, to, pieces->busy, pieces->nr) {
-		phys_addr_t start = (phys_addr_t)from * SCRATCH_PIECE;
-		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_PIECE, end);
+	for_each_clear_bitrange(from, to, chunks->busy, chunks->nr) {
+		phys_addr_t start = (phys_addr_t)from * SCRATCH_CHUNK;
+		phys_addr_t stop = min((phys_addr_t)to * SCRATCH_CHUNK, end);
 
 		err = memblock_mark_kho_scratch(start, stop - start);
 		if (err) {
@@ -577,7 +576,7 @@ static void __init scratch_mark_idle(const struct scratch_pieces *pieces,
 }
 
 static const struct kho_map_cb scratch_busy_cb __initconst = {
-	.hull = scratch_busy_hull,
+	.span = scratch_busy_span,
 	.run = scratch_busy_run,
 	.node = scratch_busy_node,
 };
@@ -600,24 +599,24 @@ static const struct kho_map_cb scratch_busy_cb __initconst = {
 int __init kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt)
 {
 	phys_addr_t end = memblock_end_of_DRAM();
-	struct scratch_pieces pieces = {
-		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_PIECE),
+	struct scratch_chunks chunks = {
+		.nr = DIV_ROUND_UP_ULL(end, SCRATCH_CHUNK),
 	};
-	size_t size = BITS_TO_LONGS(pieces.nr) * sizeof(long);
+	size_t size = BITS_TO_LONGS(chunks.nr) * sizeof(long);
 	int err;
 
-	pieces.busy = memblock_alloc(size, SMP_CACHE_BYTES);
-	if (!pieces.busy) {
+	chunks.busy = memblock_alloc(size, SMP_CACHE_BYTES);
+	if (!chunks.busy) {
 		pr_err("scratch: not extended: no memory for %zu bytes\n", size);
 		return 0;
 	}
 
-	scratch_busy_node(fdt, &pieces);
-	err = kho_walk_map(map, &scratch_busy_cb, &pieces);
+	scratch_busy_node(fdt, &chunks);
+	err = kho_walk_map(map, &scratch_busy_cb, &chunks);
 	if (!err)
-		scratch_mark_idle(&pieces, end);
+		scratch_mark_idle(&chunks, end);
 
-	memblock_free(pieces.busy, size);
+	memblock_free(chunks.busy, size);
 	return err;
 }
 
@@ -735,7 +734,7 @@ static void __init kho_lose_branch(const char *what, u64 where, void *data)
 {
 	struct kho_taken *taken = data;
 
-	pr_warn_ratelimited("preserved memory map has a bad %s 0x%llx, what it stands for is lost\n",
+	pr_warn_ratelimited("preserved memory map has a bad %s 0x%llx, its ranges are lost\n",
 			    what, where);
 	taken->bad++;
 }
@@ -809,14 +808,14 @@ static bool __init kho_run_free(const struct kho_run *run)
 static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
 				 void *data)
 {
-	struct kho_run hull = {
+	struct kho_run span = {
 		.pfn = pfn + __ffs(word),
 		.end = pfn + __fls(word) + 1,
 	};
 	struct kho_taken *taken = data;
 
 	/* For want of memory the first run will fail, too */
-	if (!kho_run_unreserved(&hull) || kho_run_in_scratch(&hull) ||
+	if (!kho_run_unreserved(&span) || kho_run_in_scratch(&span) ||
 	    kho_preserved_word(pfn) & word || kho_frames_add_word(pfn, word))
 		return false;
 
@@ -826,18 +825,18 @@ static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
 	/* One that goes on where the last word ended */
 	if (word & 1 && taken->last == pfn)
 		taken->runs--;
-	taken->last = hull.end;
+	taken->last = span.end;
 	return true;
 }
 
-static bool __init kho_take_hull(const struct kho_run *hull,
+static bool __init kho_take_span(const struct kho_run *span,
 				 const unsigned long *bitmap, void *data)
 {
 	struct kho_taken *taken = data;
 
 	taken->nid = NUMA_NO_NODE;
-	if (hull && hull->order && kho_run_unreserved(hull) && kho_run_free(hull))
-		taken->nid = kho_find_region(hull->pfn)->nid;
+	if (span && span->order && kho_run_unreserved(span) && kho_run_free(span))
+		taken->nid = kho_find_region(span->pfn)->nid;
 	return false;
 }
 
@@ -864,7 +863,7 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 }
 
 static const struct kho_map_cb kho_take_cb __initconst = {
-	.hull = kho_take_hull,
+	.span = kho_take_span,
 	.word = kho_take_word,
 	.run = kho_take_run,
 	.lost = kho_lose_range,
@@ -941,7 +940,7 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		pr_warn("lost %lu preserved ranges, %lu pages\n",
 			taken.lost_ranges, taken.lost_pages);
 	if (taken.bad)
-		pr_warn("lost what %lu bad nodes and keys of the map stand for\n",
+		pr_warn("lost the ranges of %lu bad nodes and keys of the map\n",
 			taken.bad);
 	*pages = taken.pages;
 	return 0;

@@ -2,10 +2,10 @@
 /*
  * KHO vmalloc - vmalloc areas that survive kexec.
  *
- * Owns the list of chunks that says which pages back an area, and the mapping
- * of those pages in the next kernel. The pages and chunks themselves are
- * preserved and restored by the core, through its public functions and, for
- * pages that have been checked already, kho_restore_range().
+ * Owns the list of chunks that describes the pages of an area, and the mapping of
+ * those pages in the next kernel. Pages and chunks are preserved and restored by the
+ * core, through its public functions and, for pages that have been validated
+ * already, kho_restore_range().
  *
  * The layout is in linux/kho/abi/vmalloc.h.
  *
@@ -527,7 +527,7 @@ static bool kho_vmalloc_read(struct kho_vmalloc_reader *reader)
 		if (!kho_vmalloc_read_chunk(reader, phys))
 			return false;
 		if (phys == remembered) {
-			pr_warn("list of chunks goes in a circle at %pa\n", &phys);
+			pr_warn("list of chunks is cyclic at %pa\n", &phys);
 			return false;
 		}
 		if (is_power_of_2(++chunks))

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Checks that the files of Kexec Handover use each other in one direction only.
 
-A file may use what a file before it in LAYERS defines, and include its headers.
-What uses what is taken from the sources: names that a file defines for others,
-and where else they stand. Prints TAP.
+The layers are those of the head comment of kexec_handover_internal.h. A file may use
+what a file of a lower layer defines. What uses what is taken from the sources: names
+that a file defines for others, and where else they stand. Prints TAP.
 """
 import pathlib
 import re
@@ -13,17 +13,20 @@ import sys
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = TOP / "kernel/liveupdate"
 
-# Lowest first; files of one line do not use each other.
-LAYERS = [
-    ["kho_note", "kho_place", "kho_frames"],
-    ["kho_radix"],
-    ["kho_scratch"],
-    ["kho_takeover"],
-    ["kho_compat"],
-    ["kexec_handover"],
-    ["kho_block", "kho_vmalloc", "kho_image", "kho_held"],
-    ["kho_sysfs", "kexec_handover_debugfs"],
-]
+INTERNAL = SOURCES / "kexec_handover_internal.h"
+
+
+def read_layers(text):
+    """The table in the head comment: lowest first, a list of files for each."""
+    layers = []
+    for number, file in re.findall(r"^ \* (\d| ) (\w+)\.c ", text, re.MULTILINE):
+        if number.strip():
+            layers.append([])
+        layers[-1].append(file)
+    return layers
+
+
+LAYERS = read_layers(INTERNAL.read_text(encoding="utf-8"))
 
 # Whether there is KHO at all: flags, which belong to no layer.
 FLAGS = {"is_kho_boot", "kho_is_enabled"}
@@ -89,7 +92,7 @@ def level(file):
 def wrong_uses(files):
     for file in files:
         if level(file) is None:
-            yield f"{file}.c is in no layer, see LAYERS in {__file__}"
+            yield f"{file}.c is in no layer, see the head of {INTERNAL}"
     for user, used, name in uses(files):
         if name in FLAGS | OBSERVERS or (user, name) in SHARED_FDT:
             continue

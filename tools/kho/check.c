@@ -10,7 +10,7 @@
 struct answer {
 	enum verdict verdict;
 	struct reason why;
-	struct offer offer;
+	struct outgoing outgoing;
 	const struct kernel *to;
 };
 
@@ -22,18 +22,18 @@ static void name_profile(const struct kernel *kernel, const char *who,
 }
 
 /* Every kernel of @to must be able to take over: nobody knows which one starts */
-static void judge(const struct offer *offer, const struct image *to,
-		  struct answer *answer)
+static void compare_all(const struct outgoing *outgoing, const struct image *to,
+			struct answer *answer)
 {
 	for (unsigned int i = 0; i < to->nr; i++) {
 		struct reason why = { };
-		enum verdict verdict = compare(offer, to->kernels[i], &why);
+		enum verdict verdict = compare(outgoing, to->kernels[i], &why);
 
 		name_profile(to->kernels[i], "", &why);
-		name_profile(offer->from, "from ", &why);
+		name_profile(outgoing->from, "from ", &why);
 		if (!answer->to || worse(verdict, answer->verdict) != answer->verdict) {
 			reason_free(&answer->why);
-			*answer = (struct answer) { verdict, why, *offer, to->kernels[i] };
+			*answer = (struct answer) { verdict, why, *outgoing, to->kernels[i] };
 		} else {
 			reason_free(&why);
 		}
@@ -42,7 +42,7 @@ static void judge(const struct offer *offer, const struct image *to,
 
 static void print_components_json(const struct answer *answer, const bool *counts)
 {
-	const struct kernel *from = answer->offer.from;
+	const struct kernel *from = answer->outgoing.from;
 
 	json_open("components", '[');
 	for (unsigned int i = 0; i < from->nr; i++) {
@@ -63,12 +63,12 @@ static void print_components_json(const struct answer *answer, const bool *count
 	json_open("needs", '[');
 	if (needs_kho_on(answer->to))
 		json_string(NULL, "kho=on");
-	if (needs_liveupdate_on(&answer->offer, answer->to))
+	if (needs_liveupdate_on(&answer->outgoing, answer->to))
 		json_string(NULL, "liveupdate=on");
 	json_close(']');
 
 	json_open("warnings", '[');
-	if (best_effort_lost(&answer->offer, answer->to))
+	if (best_effort_lost(&answer->outgoing, answer->to))
 		json_string(NULL, "regions of reserve_mem= would be lost");
 	json_close(']');
 }
@@ -86,9 +86,9 @@ static void print_write_range(struct write_range writes)
 
 static void print_components(const struct answer *answer, const bool *counts)
 {
-	const struct kernel *from = answer->offer.from;
+	const struct kernel *from = answer->outgoing.from;
 	bool kho = needs_kho_on(answer->to);
-	bool liveupdate = needs_liveupdate_on(&answer->offer, answer->to);
+	bool liveupdate = needs_liveupdate_on(&answer->outgoing, answer->to);
 
 	printf("component       writes  counts  next reads\n");
 	for (unsigned int i = 0; i < from->nr; i++) {
@@ -106,13 +106,13 @@ static void print_components(const struct answer *answer, const bool *counts)
 	if (kho || liveupdate)
 		printf("needs on its command line:%s%s\n", kho ? " kho=on" : "",
 		       liveupdate ? " liveupdate=on" : "");
-	if (best_effort_lost(&answer->offer, answer->to))
+	if (best_effort_lost(&answer->outgoing, answer->to))
 		printf("warning: regions of reserve_mem= would be lost\n");
 }
 
 static bool are_both_known(const struct answer *answer)
 {
-	return answer->offer.from && has_components(answer->offer.from) &&
+	return answer->outgoing.from && has_components(answer->outgoing.from) &&
 	       has_components(answer->to);
 }
 
@@ -148,7 +148,7 @@ static enum verdict answer_json(const char *from, const char *to,
 	json_string("in_use", in_use ? verdict_names[in_use->verdict] : NULL);
 	json_string("potential", verdict_names[all->verdict]);
 	if (are_both_known(all))
-		print_components_json(all, (in_use ?: all)->offer.counts);
+		print_components_json(all, (in_use ?: all)->outgoing.counts);
 	json_close('}');
 
 	return result;
@@ -163,7 +163,7 @@ static enum verdict answer_words(const char *culprit, const struct answer *in_us
 	}
 
 	if (are_both_known(all))
-		print_components(all, (in_use ?: all)->offer.counts);
+		print_components(all, (in_use ?: all)->outgoing.counts);
 	if (!in_use) {
 		print_verdict("", all);
 		return all->verdict;
@@ -174,10 +174,10 @@ static enum verdict answer_words(const char *culprit, const struct answer *in_us
 	return worse(in_use->verdict, all->verdict);
 }
 
-static bool counts_any(const struct offer *offer)
+static bool counts_any(const struct outgoing *outgoing)
 {
-	for (unsigned int i = 0; i < offer->from->nr; i++) {
-		if (offer->counts[i] && !is_best_effort(&offer->from->components[i]))
+	for (unsigned int i = 0; i < outgoing->from->nr; i++) {
+		if (outgoing->counts[i] && !is_best_effort(&outgoing->from->components[i]))
 			return true;
 	}
 
@@ -185,14 +185,14 @@ static bool counts_any(const struct offer *offer)
 }
 
 /* With nothing in use, nothing could be lost, whatever is started */
-static void judge_running(const struct running *running, const struct image *to,
-			  struct answer *in_use, struct answer *all)
+static void compare_running(const struct running *running, const struct image *to,
+			    struct answer *in_use, struct answer *all)
 {
-	struct offer everything = offer_all(&running->kernel);
-	struct offer used = running_offer(running);
+	struct outgoing everything = outgoing_all(&running->kernel);
+	struct outgoing used = running_outgoing(running);
 
-	judge(&everything, to, all);
-	judge(&used, to, in_use);
+	compare_all(&everything, to, all);
+	compare_all(&used, to, in_use);
 	if (counts_any(&used) || in_use->verdict == UNREADABLE_OR_USAGE)
 		return;
 
@@ -210,7 +210,7 @@ static enum verdict check_running(const char *path)
 
 	if (running_read(sysfs, &running, &why)) {
 		image_read(&to, path);
-		judge_running(&running, &to, &in_use, &all);
+		compare_running(&running, &to, &in_use, &all);
 	} else {
 		all = (struct answer) { .verdict = UNKNOWN, .why = why };
 		in_use.verdict = UNKNOWN;
@@ -238,9 +238,9 @@ static enum verdict check_images(const char *from_path, const char *to_path)
 	image_read(&from, from_path);
 	image_read(&to, to_path);
 	for (unsigned int i = 0; i < from.nr; i++) {
-		struct offer offer = offer_all(from.kernels[i]);
+		struct outgoing outgoing = outgoing_all(from.kernels[i]);
 
-		judge(&offer, &to, &answer);
+		compare_all(&outgoing, &to, &answer);
 	}
 
 	if (json)

@@ -31,7 +31,7 @@ static void take(const char *word, const char *name, enum switch_state *state)
 		*state = value;
 }
 
-void cmdline_judge(struct kernel *kernel)
+void cmdline_check(struct kernel *kernel)
 {
 	char *copy, *rest;
 	const char *word;

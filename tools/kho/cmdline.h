@@ -5,6 +5,6 @@
 #include "kernel.h"
 
 /* Notes what the command line that the image comes with, if any, says of KHO */
-void cmdline_judge(struct kernel *kernel);
+void cmdline_check(struct kernel *kernel);
 
 #endif

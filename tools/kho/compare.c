@@ -25,12 +25,12 @@ bool is_best_effort(const struct kho_image_entry *component)
 	return !strcmp(component->name, BEST_EFFORT_COMPONENT);
 }
 
-struct offer offer_all(const struct kernel *from)
+struct outgoing outgoing_all(const struct kernel *from)
 {
-	struct offer offer = { .from = from };
+	struct outgoing outgoing = { .from = from };
 
-	memset(offer.counts, true, sizeof(offer.counts));
-	return offer;
+	memset(outgoing.counts, true, sizeof(outgoing.counts));
+	return outgoing;
 }
 
 const char *component_status(const struct kernel *from, unsigned int i,
@@ -49,19 +49,19 @@ const char *component_status(const struct kernel *from, unsigned int i,
 	return "ok";
 }
 
-static bool is_lost(const struct offer *offer, unsigned int i,
+static bool is_lost(const struct outgoing *outgoing, unsigned int i,
 		    const struct kernel *to)
 {
-	return offer->counts[i] &&
-	       strcmp(component_status(offer->from, i, to), "ok");
+	return outgoing->counts[i] &&
+	       strcmp(component_status(outgoing->from, i, to), "ok");
 }
 
-const char *best_effort_lost(const struct offer *offer, const struct kernel *to)
+const char *best_effort_lost(const struct outgoing *outgoing, const struct kernel *to)
 {
-	for (unsigned int i = 0; i < offer->from->nr; i++) {
-		const struct kho_image_entry *component = &offer->from->components[i];
+	for (unsigned int i = 0; i < outgoing->from->nr; i++) {
+		const struct kho_image_entry *component = &outgoing->from->components[i];
 
-		if (is_best_effort(component) && is_lost(offer, i, to))
+		if (is_best_effort(component) && is_lost(outgoing, i, to))
 			return component->name;
 	}
 
@@ -73,13 +73,13 @@ bool needs_kho_on(const struct kernel *to)
 	return !to->kho_on && to->kho_switch != SWITCH_ON;
 }
 
-bool needs_liveupdate_on(const struct offer *offer, const struct kernel *to)
+bool needs_liveupdate_on(const struct outgoing *outgoing, const struct kernel *to)
 {
 	if (to->liveupdate_switch == SWITCH_ON)
 		return false;
 
-	for (unsigned int i = 0; i < offer->from->nr; i++) {
-		if (offer->counts[i] && is_liveupdate(&offer->from->components[i]))
+	for (unsigned int i = 0; i < outgoing->from->nr; i++) {
+		if (outgoing->counts[i] && is_liveupdate(&outgoing->from->components[i]))
 			return true;
 	}
 
@@ -145,14 +145,14 @@ static bool explain_unknown(const struct kernel *kernel, const char *who,
 }
 
 /* The command line that the image comes with leaves off what is needed */
-static bool explain_cmdline(const struct offer *offer, const struct kernel *to,
+static bool explain_cmdline(const struct outgoing *outgoing, const struct kernel *to,
 			    struct reason *why)
 {
 	if (to->cmdline && needs_kho_on(to))
 		explain(why, "its own command line leaves KHO off, expected kho=on");
 	else if (to->kho_switch == SWITCH_OFF)
 		explain(why, "its own command line has KHO off");
-	else if (to->cmdline && needs_liveupdate_on(offer, to))
+	else if (to->cmdline && needs_liveupdate_on(outgoing, to))
 		explain(why, "its own command line leaves live update off, expected liveupdate=on");
 	else
 		return false;
@@ -161,15 +161,15 @@ static bool explain_cmdline(const struct offer *offer, const struct kernel *to,
 }
 
 /* Returns whether there are any */
-static bool explain_unreadable(const struct offer *offer, const struct kernel *to,
+static bool explain_unreadable(const struct outgoing *outgoing, const struct kernel *to,
 			       struct reason *why)
 {
 	bool found = false;
 
-	for (unsigned int i = 0; i < offer->from->nr; i++) {
-		const struct kho_image_entry *component = &offer->from->components[i];
+	for (unsigned int i = 0; i < outgoing->from->nr; i++) {
+		const struct kho_image_entry *component = &outgoing->from->components[i];
 
-		if (is_best_effort(component) || !is_lost(offer, i, to))
+		if (is_best_effort(component) || !is_lost(outgoing, i, to))
 			continue;
 		explain(why, "%s %s", found ? why->text : "cannot read",
 			component->name);
@@ -179,22 +179,22 @@ static bool explain_unreadable(const struct offer *offer, const struct kernel *t
 	return found;
 }
 
-enum verdict compare(const struct offer *offer, const struct kernel *to,
+enum verdict compare(const struct outgoing *outgoing, const struct kernel *to,
 		     struct reason *why)
 {
 	reason_free(why);
-	if (offer->from->kind == NOT_READABLE || to->kind == NOT_READABLE) {
+	if (outgoing->from->kind == NOT_READABLE || to->kind == NOT_READABLE) {
 		explain(why, "%s", to->kind == NOT_READABLE ? to->why.text :
-			offer->from->why.text);
+			outgoing->from->why.text);
 		return UNREADABLE_OR_USAGE;
 	}
 
-	if (explain_facts(offer->from, to, why))
+	if (explain_facts(outgoing->from, to, why))
 		return INCOMPATIBLE;
 	if (explain_unknown(to, "the next kernel", why) ||
-	    explain_unknown(offer->from, "the kernel before", why))
+	    explain_unknown(outgoing->from, "the kernel before", why))
 		return UNKNOWN;
-	if (explain_unreadable(offer, to, why) || explain_cmdline(offer, to, why))
+	if (explain_unreadable(outgoing, to, why) || explain_cmdline(outgoing, to, why))
 		return INCOMPATIBLE;
 
 	return COMPATIBLE;

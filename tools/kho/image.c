@@ -275,7 +275,7 @@ static bool machine_has_kho(const char *machine)
 	return !strcmp(machine, "x86_64") || !strcmp(machine, "aarch64");
 }
 
-static void judge_machine(struct kernel *kernel)
+static void check_machine(struct kernel *kernel)
 {
 	if (!is_linux(kernel) || !kernel->machine || machine_has_kho(kernel->machine))
 		return;
@@ -317,8 +317,8 @@ void image_parse(struct image *image, struct stream *stream,
 
 		if (kernel->kind == NOT_KNOWN && !kernel->why.text)
 			explain(&kernel->why, "%s", trouble->why.text ?: "not known");
-		judge_machine(kernel);
-		cmdline_judge(kernel);
+		check_machine(kernel);
+		cmdline_check(kernel);
 	}
 }
 

@@ -201,15 +201,15 @@ static void read_fleet(struct fleet *fleet)
 }
 
 /* Whichever profile starts, and whichever is the next */
-static enum verdict judge_pair(const struct node *from, const struct node *to,
-			       struct reason *why)
+static enum verdict compare_pair(const struct node *from, const struct node *to,
+				 struct reason *why)
 {
 	enum verdict result = COMPATIBLE;
 	struct reason this = { };
 
 	for (unsigned int i = 0; i < from->image.nr * to->image.nr; i++) {
-		struct offer offer = offer_all(from->image.kernels[i / to->image.nr]);
-		enum verdict verdict = compare(&offer, to->image.kernels[i % to->image.nr],
+		struct outgoing outgoing = outgoing_all(from->image.kernels[i / to->image.nr]);
+		enum verdict verdict = compare(&outgoing, to->image.kernels[i % to->image.nr],
 					       &this);
 
 		if (worse(verdict, result) == result)
@@ -233,7 +233,7 @@ static void print_row(const struct fleet *fleet, unsigned int from)
 	printf("%7u", from + 1);
 	for (unsigned int to = 0; to < fleet->nr; to++) {
 		struct reason why = { };
-		enum verdict verdict = judge_pair(&fleet->nodes[from],
+		enum verdict verdict = compare_pair(&fleet->nodes[from],
 						  &fleet->nodes[to], &why);
 
 		printf("   %c", signs[verdict]);
@@ -277,7 +277,7 @@ static void print_matrix_json(const struct fleet *fleet)
 		const struct node *from = &fleet->nodes[i / fleet->nr];
 		const struct node *to = &fleet->nodes[i % fleet->nr];
 		struct reason why = { };
-		enum verdict verdict = judge_pair(from, to, &why);
+		enum verdict verdict = compare_pair(from, to, &why);
 
 		json_open(NULL, '{');
 		json_path("from", from->path);
@@ -377,7 +377,7 @@ static bool search(const struct fleet *fleet, int from, int to, enum verdict wor
 
 			if (next[i] >= 0 || (int)i == to)
 				continue;
-			verdict = judge_pair(&fleet->nodes[i], &fleet->nodes[at], &why);
+			verdict = compare_pair(&fleet->nodes[i], &fleet->nodes[at], &why);
 			reason_free(&why);
 			if (verdict != COMPATIBLE && verdict != worst)
 				continue;
@@ -428,7 +428,7 @@ static enum verdict print_chain(const struct fleet *fleet, int from, int to)
 
 	/* To itself, too, a kernel goes by a kexec */
 	if (from == to)
-		result = judge_pair(&fleet->nodes[from], &fleet->nodes[to], &why);
+		result = compare_pair(&fleet->nodes[from], &fleet->nodes[to], &why);
 	else if (search(fleet, from, to, COMPATIBLE, next))
 		result = COMPATIBLE;
 	else if (search(fleet, from, to, UNKNOWN, next))

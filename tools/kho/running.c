@@ -209,10 +209,10 @@ bool running_read(const char *sysfs, struct running *running,
  * subtree is handed over, carries all of it. What is best effort refuses nothing
  * and so does not make it count.
  */
-struct offer running_offer(const struct running *running)
+struct outgoing running_outgoing(const struct running *running)
 {
 	const struct kernel *kernel = &running->kernel;
-	struct offer offer = { .from = kernel };
+	struct outgoing outgoing = { .from = kernel };
 	unsigned long tree = 0, best_effort = 0;
 	unsigned int tree_at = 0;
 	bool others = false;
@@ -220,7 +220,7 @@ struct offer running_offer(const struct running *running)
 	for (unsigned int i = 0; i < kernel->nr; i++) {
 		unsigned long users = running->components[i].users;
 
-		offer.counts[i] = users;
+		outgoing.counts[i] = users;
 		if (!strcmp(kernel->components[i].name, "radix")) {
 			tree = users;
 			tree_at = i;
@@ -233,8 +233,8 @@ struct offer running_offer(const struct running *running)
 
 	if (tree && !others && best_effort &&
 	    tree <= best_effort + BEST_EFFORT_SUBTREES)
-		offer.counts[tree_at] = false;
-	return offer;
+		outgoing.counts[tree_at] = false;
+	return outgoing;
 }
 
 bool running_assume(const char *sysfs, const char *series, struct reason *why)

@@ -35,7 +35,7 @@ bool running_read(const char *sysfs, struct running *running,
 		  struct reason *why);
 
 /* What is preserved at this moment; nothing may be */
-struct offer running_offer(const struct running *running);
+struct outgoing running_outgoing(const struct running *running);
 
 /* Tells the running kernel that the next image is stock Linux of that series */
 bool running_assume(const char *sysfs, const char *series, struct reason *why);

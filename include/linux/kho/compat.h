@@ -2,11 +2,10 @@
 /*
  * KHO components: the formats that a handover is made of, each with a version.
  *
- * Whoever is about to read what the previous kernel left asks first, once,
- * whether this kernel can read it: kho_object_readable(). Whoever preserves
- * something takes a reference to the component for as long as it stays preserved:
- * kho_component_get(). A user of a component names the component and never sees a
- * version; only the component itself looks at the one that is to be written.
+ * Before reading an object of the previous kernel call kho_object_readable(), once.
+ * For as long as something is preserved hold a reference to the component:
+ * kho_component_get(). Users of a component never see a version; only the component
+ * itself uses the one that is written.
  */
 #ifndef _LINUX_KHO_COMPAT_H
 #define _LINUX_KHO_COMPAT_H

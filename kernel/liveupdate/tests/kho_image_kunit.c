@@ -757,7 +757,7 @@ static void judges(struct kunit *test)
 	struct kho_component components[NR_COMPONENTS] = {};
 	struct kho_component *list[NR_COMPONENTS];
 	const struct kho_component_table table = { list, NR_COMPONENTS };
-	const struct kho_offer offer = {
+	const struct kho_outgoing out = {
 		.table = &table,
 		.subtrees = row->subtrees,
 		.liveupdate = !row->no_sessions,
@@ -779,8 +779,8 @@ static void judges(struct kunit *test)
 		list[i] = &components[i];
 	}
 
-	KUNIT_EXPECT_EQ(test, row->in_use, kho_judge_next(&offer, next, true));
-	KUNIT_EXPECT_EQ(test, row->overall, kho_judge_next(&offer, next, false));
+	KUNIT_EXPECT_EQ(test, row->in_use, kho_compare_next(&out, next, true));
+	KUNIT_EXPECT_EQ(test, row->overall, kho_compare_next(&out, next, false));
 }
 
 /* A region that is lost refuses nothing, and hides nothing else */
@@ -793,15 +793,15 @@ static void best_effort_is_left_out(struct kunit *test)
 	};
 	struct kho_component *list[] = { &components[0], &components[1], &components[2] };
 	const struct kho_component_table table = { list, ARRAY_SIZE(list) };
-	struct kho_offer offer = { .table = &table };
+	struct kho_outgoing out = { .table = &table };
 
 	kho_component_get(&components[1]);
-	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[0]));
-	KUNIT_EXPECT_EQ(test, 1, kho_offer_users(&offer, &components[1]));
-	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, true));
-	KUNIT_EXPECT_EQ(test, I, kho_judge_next(&offer, &good, false));
+	KUNIT_EXPECT_EQ(test, 0, kho_outgoing_users(&out, &components[0]));
+	KUNIT_EXPECT_EQ(test, 1, kho_outgoing_users(&out, &components[1]));
+	KUNIT_EXPECT_EQ(test, C, kho_compare_next(&out, &good, true));
+	KUNIT_EXPECT_EQ(test, I, kho_compare_next(&out, &good, false));
 	components[2].min_write = 5;
-	KUNIT_EXPECT_EQ(test, C, kho_judge_next(&offer, &good, false));
+	KUNIT_EXPECT_EQ(test, C, kho_compare_next(&out, &good, false));
 }
 
 static void tree_is_used_by_all(struct kunit *test)
@@ -809,19 +809,19 @@ static void tree_is_used_by_all(struct kunit *test)
 	struct kho_component components[] = { { "radix" }, { "block" }, { "luo" } };
 	struct kho_component *list[] = { &components[0], &components[1], &components[2] };
 	const struct kho_component_table table = { list, ARRAY_SIZE(list) };
-	struct kho_offer offer = { .table = &table };
+	struct kho_outgoing out = { .table = &table };
 
-	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[0]));
+	KUNIT_EXPECT_EQ(test, 0, kho_outgoing_users(&out, &components[0]));
 	kho_component_get(&components[1]);
 	kho_component_get(&components[2]);
 	kho_component_get(&components[2]);
-	offer.subtrees = 10;
-	KUNIT_EXPECT_EQ(test, 13, kho_offer_users(&offer, &components[0]));
-	KUNIT_EXPECT_EQ(test, 1, kho_offer_users(&offer, &components[1]));
-	KUNIT_EXPECT_EQ(test, 2, kho_offer_users(&offer, &components[2]));
+	out.subtrees = 10;
+	KUNIT_EXPECT_EQ(test, 13, kho_outgoing_users(&out, &components[0]));
+	KUNIT_EXPECT_EQ(test, 1, kho_outgoing_users(&out, &components[1]));
+	KUNIT_EXPECT_EQ(test, 2, kho_outgoing_users(&out, &components[2]));
 	kho_component_put(&components[1]);
-	KUNIT_EXPECT_EQ(test, 12, kho_offer_users(&offer, &components[0]));
-	KUNIT_EXPECT_EQ(test, 0, kho_offer_users(&offer, &components[1]));
+	KUNIT_EXPECT_EQ(test, 12, kho_outgoing_users(&out, &components[0]));
+	KUNIT_EXPECT_EQ(test, 0, kho_outgoing_users(&out, &components[1]));
 }
 
 static const struct consequence {
@@ -850,7 +850,7 @@ static void refuses(struct kunit *test)
 	const struct consequence *row = test->param_value;
 
 	KUNIT_EXPECT_EQ(test, row->error,
-			kho_judgement_error(row->mode, row->status));
+			kho_next_error(row->mode, row->status));
 }
 
 static void modes_by_name(struct kunit *test)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The note that says what this kernel can read of a kexec handover, where a
- * bzImage is not compressed. Nothing refers to it here: it is read in the file.
+ * The KHO note in the part of a bzImage that is not compressed. No code refers to
+ * it: kexec_file_load() of another kernel reads it in the file.
  */
 #include "../../../../kernel/liveupdate/kho_note.c"

@@ -18,6 +18,7 @@
  *     / {
  *         compatible = "kho-v5", "kho-v4";
  *         preserved-memory-map = <u64>;
+ *         crash-memory = <u64 u64>, <u64 u64>;
  *
  *         components { ... };
  *
@@ -30,6 +31,11 @@
  * ``preserved-memory-map`` is the physical address of the root of a radix tree
  * that holds every preserved range of pages, see the ABI of the radix tree.
  * The nodes of that tree are not preserved pages themselves.
+ *
+ * ``crash-memory`` is optional: address and size of each area that the previous
+ * kernel kept for a crash kernel. Nothing preserved is in it, and the next kernel
+ * may reserve such an area there before it has read the memory map. An area that
+ * is scratch as well is not listed.
  *
  * ``components`` states the version of every format in the handover, see the
  * ABI of component versions. "kho-v4" is listed for Linux 7.3, which does not
@@ -57,6 +63,10 @@
 
 /* Property of the root node: where the preserved memory map is */
 #define KHO_FDT_MEMORY_MAP_PROP_NAME	"preserved-memory-map"
+
+/* Property of the root node: where memory for a crash kernel was, at most so often */
+#define KHO_FDT_CRASH_PROP_NAME		"crash-memory"
+#define KHO_MAX_CRASH_AREAS		2
 
 /* Properties of a subtree: where its blob is, and its size in bytes */
 #define KHO_SUB_TREE_PROP_NAME		"preserved-data"

@@ -8,12 +8,12 @@
 #include "kexec_handover_internal.h"
 
 /* In use, so that every kind of judgement is made */
-static struct kho_offer offer = { .subtrees = 1 };
+static struct kho_outgoing out = { .subtrees = 1 };
 
 void fuzz_init(void)
 {
 	sim_boot(NULL);
-	offer.table = &kho_table;
+	out.table = &kho_table;
 }
 
 /* Damage that only the sum gives away says little of the other checks */
@@ -56,8 +56,8 @@ static void judge(const struct kho_image_note *note, const char *cmdline)
 		if (strnlen(next.entries[i].name, 16) == 16)
 			bug("name without an end");
 	}
-	kho_judge_next(&offer, &next, true);
-	kho_judge_next(&offer, &next, false);
+	kho_compare_next(&out, &next, true);
+	kho_compare_next(&out, &next, false);
 }
 
 /* The bits of the first byte: mend the sums; KHO on, or off, by command line */

@@ -13,6 +13,7 @@
 /* Where the running kernel is */
 char *sim_image;
 
+struct resource crashk_res, crashk_low_res;
 unsigned long initrd_start, initrd_end;
 
 struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };

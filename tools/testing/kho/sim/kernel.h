@@ -576,6 +576,7 @@ typedef struct pglist_data {
 #define nodes_weight(mask)		MAX_NUMNODES
 
 /* What a bootloader or an administrator had set aside: nothing, unless a test does */
+extern struct resource crashk_res, crashk_low_res;
 extern unsigned long initrd_start, initrd_end;
 
 /* Small objects; all that a kernel leaves is gone with it */
@@ -585,6 +586,7 @@ void *sim_kmalloc(size_t size);
 void kfree(const void *obj);
 #define kvfree			kfree
 #define kzalloc_obj(obj)	((typeof(obj) *)sim_kmalloc(sizeof(obj)))
+#define kzalloc_objs(obj, n)	((typeof(obj) *)sim_kmalloc(array_size(n, sizeof(obj))))
 #define kmalloc_array(n, size, gfp) sim_kmalloc(array_size(n, size))
 #define kvmalloc_array		kmalloc_array
 #define kvmalloc_objs(obj, n, ...) ((typeof(obj) *)sim_kmalloc(array_size(n, sizeof(obj))))

@@ -173,7 +173,7 @@ TEST(circle)
 	u64 head = three_incoming(&bs);
 
 	header(header(head)->next)->next = head;
-	expect_damage(&bs, head, "goes on after 10000 blocks");
+	expect_damage(&bs, head, "has more than 10000 blocks");
 }
 
 TEST(next_is_no_page)

@@ -103,7 +103,7 @@ TEST(all_can_be_read)
 	previous();
 	expect(0, 0);
 	CHECK(!sim_logged("this kernel reads"));
-	CHECK(!sim_logged("made anew"));
+	CHECK(!sim_logged("allocated again"));
 }
 
 /* As Linux 7.3 writes it: every component has the version that it had then */
@@ -140,7 +140,7 @@ TEST(compatible_with_nothing)
 	previous();
 	fdt = components(&node);
 	CHECK_EQ(0, fdt_setprop(fdt, 0, "compatible", "kho", 3));
-	expect_no_handover("the compatible strings of the handover are broken");
+	expect_no_handover("the compatible strings of the handover are invalid");
 
 	previous();
 	fdt = components(&node);
@@ -224,7 +224,7 @@ TEST(reserve_mem_cannot_be_read)
 	previous();
 	set_version("memblock", 2);
 	expect(0, 0);
-	CHECK(sim_logged("reserve_mem regions are made anew"));
+	CHECK(sim_logged("reserve_mem regions are allocated again"));
 }
 
 TEST(users_do_not_underflow)

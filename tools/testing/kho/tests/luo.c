@@ -294,7 +294,7 @@ TEST(name_of_session_without_an_end)
 	struct left left = previous();
 
 	memset(left.session[0].name, 'x', sizeof(left.session[0].name));
-	expect_broken_session(&left, -ENOENT, "xxx] is broken");
+	expect_broken_session(&left, -ENOENT, "xxx] is corrupt");
 }
 
 TEST(session_without_a_name)
@@ -302,7 +302,7 @@ TEST(session_without_a_name)
 	struct left left = previous();
 
 	left.session[0].name[0] = '\0';
-	expect_broken_session(&left, -ENOENT, "session [] is broken");
+	expect_broken_session(&left, -ENOENT, "session [] is corrupt");
 	CHECK_EQ(-EINVAL, sim_session_retrieve(""));
 }
 
@@ -314,7 +314,7 @@ TEST(session_twice)
 	strcpy(left.session[1].name, "memfds");
 	sim_boot_liveupdate(&left.handover);
 	expect_memfds();
-	CHECK(sim_logged("session [memfds] is there twice"));
+	CHECK(sim_logged("session [memfds] is a duplicate"));
 	expect_work_goes_on();
 	expect_kept(linked);
 }
@@ -373,7 +373,7 @@ TEST(number_of_files)
 	expect_broken_session(&left, -EINVAL, "File count mismatch: expected 2, found 3");
 	left = previous();
 	left.session[0].file_set_ser.files = 0;
-	expect_broken_session(&left, -EINVAL, "session [memfds] is broken");
+	expect_broken_session(&left, -EINVAL, "session [memfds] is corrupt");
 }
 
 TEST(token_twice)
@@ -381,7 +381,7 @@ TEST(token_twice)
 	struct left left = previous();
 
 	left.memfd[2].token = 1;
-	expect_broken_session(&left, -EINVAL, "token 0x1 is there twice");
+	expect_broken_session(&left, -EINVAL, "token 0x1 is a duplicate");
 }
 
 TEST(name_of_handler_without_an_end)

@@ -145,7 +145,7 @@ TEST(next_image)
 	CHECK_EQ(-EPROTONOSUPPORT, sim_load());
 	sim_next_is_same();
 	CHECK_EQ(0, sim_load());
-	CHECK(sim_logged("late: 1 in use with version 1, the image has none of it"));
+	CHECK(sim_logged("late: 1 in use with version 1, the image lacks this component"));
 
 	/* There it is built in */
 	sim_next_reads("late", 2, 2);

@@ -484,7 +484,7 @@ TEST(limit_below_a_range)
 	}
 	sim_memory_limit = high;
 	sim_boot(&handover);
-	CHECK(sim_logged("is lost"));
+	CHECK(sim_logged("its ranges are lost"));
 	CHECK(is_kho_boot());
 	CHECK_EQ(SIM_EARLY, phys_to_page(high)->state);
 	expect_restored(low);

@@ -211,9 +211,9 @@ TEST(chunks)
 	saved = *second;
 	second->hdr.next.phys = kv.first.phys;
 	expect_damage(&kv, "goes beyond the end of its area");
-	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks goes in a circle");
+	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks is cyclic");
 	second->hdr.next.phys = virt_to_phys(second);
-	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks goes in a circle");
+	EXPECT_BAD(kv, total_pages, ~0U, "list of chunks is cyclic");
 	*second = saved;
 
 	second->phys[0] = 0;

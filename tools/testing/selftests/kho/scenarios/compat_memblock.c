@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * When reserve_mem regions of the previous kernel cannot be read, they are
- * made anew, with a warning, and the old ones stay reserved and untouched.
- * What is made anew lies in scratch and is not handed on, so each case starts
+ * allocated again, with a warning, and the old ones stay reserved and untouched.
+ * What is allocated again lies in scratch and is not handed on, so each case starts
  * from a cold boot, which a broken handover makes.
  *
  * needs cmdline: test_kho.max_mem=0 reserve_mem=40M:4K:region
@@ -49,7 +49,7 @@ static void unreadable(void)
 	check(kmsg_has("reserve_mem of the previous kernel cannot be read"),
 	      "and what follows from it");
 	check(!kmsg_has("Revived memory reservation"), "nothing is revived");
-	check(!kmsg_has("memblock allocation failed"), "it is made anew");
+	check(!kmsg_has("memblock allocation failed"), "it is allocated again");
 	check(kmsg_has("reserve_mem 'region' lies in scratch and is not handed"),
 	      "in scratch, where it cannot be handed on");
 	check_intact(&file);

@@ -16,7 +16,7 @@ static const struct {
 	const char *log;
 } table[] = {
 	{ "count broken", -EINVAL, 0,
-	  "session [broken] is broken" },
+	  "session [broken] is corrupt" },
 	{ "files broken", -EINVAL, 0,
 	  "block at 0x0008000000000000 is not a preserved page" },
 	{ "handler broken", 0, -EPROTONOSUPPORT,

@@ -353,7 +353,7 @@ static bool region_same(__u64 number)
 }
 
 /*
- * A region that is made anew in spite of a handover lies in scratch, and is not
+ * A region that is allocated again in spite of a handover lies in scratch, and is not
  * handed over again: then another machine has to go on.
  */
 static void check_region(__u64 number, const struct plan *plan)

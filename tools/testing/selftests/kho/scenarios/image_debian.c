@@ -16,7 +16,7 @@ static void first(void)
 	check_result(load_kernel("debian", ""), -EPROTONOSUPPORT, "load it");
 	check(kmsg_has("could not take over what this one can preserve"),
 	      "what could not be taken over");
-	check(kmsg_has("it does not say what it can read and may have no KHO at all"),
+	check(kmsg_has("it has no note and may have no KHO"),
 	      "what it lacks");
 	check(kmsg_has("to give up what it cannot read: echo warn > /sys/kernel/kho/check"),
 	      "how to load it all the same");

@@ -24,7 +24,7 @@ static void first(void)
 		check_kho("next/status", "compatible");
 		check_kho("next/potential", "compatible");
 	}
-	check(kmsg_has("memblock: 1 in use with version 1, the image has none of it"),
+	check(kmsg_has("memblock: 1 in use with version 1, the image lacks this component"),
 	      "the log says what becomes of the region");
 	check_result(load_bare(), 0, "load an image without a handover");
 	check_kho("next/status", "compatible");

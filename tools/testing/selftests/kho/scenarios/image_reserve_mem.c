@@ -31,7 +31,7 @@ static void first(void)
 
 	check_result(load_kernel("ours:memblock=-", ""), 0,
 		     "load an image that makes regions anew");
-	check(kmsg_has("memblock: 1 in use with version 1, the image has none of it"),
+	check(kmsg_has("memblock: 1 in use with version 1, the image lacks this component"),
 	      "the log warns of it");
 	check_kho("next/status", "compatible");
 	check_kho("next/potential", "compatible");

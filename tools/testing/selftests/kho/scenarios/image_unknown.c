@@ -18,10 +18,10 @@ static const struct {
 	const char *kernel;
 	const char *log;
 } unknown[] = {
-	{ "stock", "it does not say what it can read" },
-	{ "ours:drop", "it does not say what it can read" },
+	{ "stock", "it has no note" },
+	{ "ours:drop", "it has no note" },
 	{ "ours:sum=1", "has a wrong sum" },
-	{ "ours:version=2", "is of a version that this kernel does not know" },
+	{ "ours:version=2", "has an unknown version" },
 	{ "ours:duplicate,radix=2-3", "differs from the one before it" },
 };
 

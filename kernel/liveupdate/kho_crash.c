@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KHO crash memory - hand on the area for a crash kernel.
+ *
+ * The next kernel reserves such an area while memblock allocates from scratch
+ * only. It needs one piece of several hundred MiB, which scratch would have to
+ * hold beside an image that may be anywhere. The area of this kernel needs no
+ * scratch: it was never free memory, so nothing preserved is in it, and the crash
+ * kernel loaded there is of no use after the kexec. The FDT says where it is, and
+ * nothing but the area of the next kernel is allocated from it before that
+ * kernel has taken preserved memory over. It is no scratch: no segment of an image
+ * goes there, and KASLR does not choose it.
+ *
+ * As scratch it would be of no use to a kernel that does not read the FDT for it:
+ * what that one allocates first takes the upper end, and the rest is too small.
+ *
+ * Owns the property of the FDT and the early allocation.
+ */
+
+#define pr_fmt(fmt) "KHO: crash: " fmt
+
+#include <linux/crash_reserve.h>
+#include <linux/init.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/libfdt.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "kexec_handover_internal.h"
+
+/* From the previous kernel, validated */
+static struct kho_scratch crash_in[KHO_MAX_CRASH_AREAS] __initdata;
+static unsigned int crash_in_cnt __initdata;
+
+/**
+ * kho_crash_areas - find the areas for a crash kernel that are not in scratch
+ * @area: where to store them, room for %KHO_MAX_CRASH_AREAS.
+ *
+ * Context: under the lock of kexec, or while booting.
+ * Return: how many there are.
+ */
+unsigned int kho_crash_areas(struct kho_scratch *area)
+{
+	const struct resource *res[KHO_MAX_CRASH_AREAS] = {
+		&crashk_res, &crashk_low_res
+	};
+	unsigned int cnt = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(res); i++) {
+		phys_addr_t start = PAGE_ALIGN(res[i]->start);
+		phys_addr_t end = PAGE_ALIGN_DOWN(res[i]->end + 1);
+
+		if (!res[i]->end || start >= end ||
+		    kho_scratch_overlap(start, end - start))
+			continue;
+
+		area[cnt++] = (struct kho_scratch) {
+			.addr = start,
+			.size = end - start,
+		};
+	}
+
+	return cnt;
+}
+
+/**
+ * kho_crash_write - write to the FDT where the areas are
+ * @fdt: the FDT for the next kernel, opened for a change.
+ * @data: unused.
+ *
+ * Context: an edit for kho_edit_out_fdt(); otherwise as kho_crash_areas().
+ * Return: 0, or -ENOSPC with the property unchanged.
+ */
+int kho_crash_write(void *fdt, void *data)
+{
+	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
+	unsigned int cnt = kho_crash_areas(area);
+	int err;
+
+	if (cnt)
+		err = fdt_setprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME, area,
+				  cnt * sizeof(*area));
+	else
+		err = fdt_delprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME);
+
+	return err && err != -FDT_ERR_NOTFOUND ? -ENOSPC : 0;
+}
+
+static bool __init crash_in_scratch(phys_addr_t start, phys_addr_t end)
+{
+	struct memblock_region *r;
+
+	for_each_mem_region(r) {
+		if (memblock_is_kho_scratch(r) &&
+		    start < r->base + r->size && r->base < end)
+			return true;
+	}
+
+	return false;
+}
+
+static bool __init crash_area_valid(const struct kho_scratch *area)
+{
+	phys_addr_t end;
+
+	return area->size && PAGE_ALIGNED(area->addr) && PAGE_ALIGNED(area->size) &&
+	       !check_add_overflow(area->addr, area->size, &end) &&
+	       memblock_is_region_memory(area->addr, area->size) &&
+	       memblock_is_map_memory(area->addr) &&
+	       !crash_in_scratch(area->addr, end);
+}
+
+/**
+ * kho_crash_read - read from the FDT where the previous kernel had its areas
+ * @fdt: the FDT of the previous kernel.
+ *
+ * What makes no sense is ignored: then the area has to come from scratch.
+ *
+ * Context: early, after a successful kho_scratch_accept().
+ */
+void __init kho_crash_read(const void *fdt)
+{
+	struct kho_scratch area;
+	const void *prop;
+	int len;
+
+	prop = fdt_getprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME, &len);
+	if (!prop)
+		return;
+
+	if (!len || len % sizeof(area) || len > sizeof(crash_in)) {
+		pr_warn("%s has %d bytes, expected 1 to %u areas of %zu\n",
+			KHO_FDT_CRASH_PROP_NAME, len, KHO_MAX_CRASH_AREAS,
+			sizeof(area));
+		return;
+	}
+
+	for (int pos = 0; pos < len; pos += sizeof(area)) {
+		memcpy(&area, prop + pos, sizeof(area));
+		if (crash_area_valid(&area))
+			crash_in[crash_in_cnt++] = area;
+		else
+			pr_warn("bad area of 0x%llx bytes at %pa, expected whole pages of memory that this kernel knows, beside scratch\n",
+				(u64)area.size, &area.addr);
+	}
+}
+
+/**
+ * kho_crash_alloc - reserve an area for a crash kernel where the previous one was
+ * @size: its size in bytes.
+ * @align: its alignment in bytes.
+ * @start: lowest address.
+ * @end: lowest address behind it.
+ *
+ * Context: while memblock allocates from scratch only and its arrays can grow.
+ * Return: physical address; 0 if there is no room, or no handover.
+ */
+phys_addr_t __init kho_crash_alloc(phys_addr_t size, phys_addr_t align,
+				   phys_addr_t start, phys_addr_t end)
+{
+	phys_addr_t base = 0;
+
+	for (unsigned int i = 0; i < crash_in_cnt && !base; i++) {
+		phys_addr_t from = max(start, crash_in[i].addr);
+		phys_addr_t to = min(end, crash_in[i].addr + crash_in[i].size);
+
+		if (from >= to || size > to - from ||
+		    memblock_mark_kho_scratch(crash_in[i].addr, crash_in[i].size))
+			continue;
+
+		base = memblock_phys_alloc_range(size, align, from, to);
+		memblock_clear_kho_scratch(crash_in[i].addr, crash_in[i].size);
+	}
+
+	return base;
+}

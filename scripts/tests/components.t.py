@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks that each component of KHO stands in every place that it needs.
+
+The places are those of the checklist in Documentation/core-api/kho/index.rst,
+"Adding a component". The compiler finds the others. Prints TAP.
+"""
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+LIST = "kernel/liveupdate/kho_components.h"
+USERSPACE = "tools/testing/kho/Makefile"
+KUNIT_MAKEFILE = "kernel/liveupdate/tests/Makefile"
+GOLDEN = "kernel/liveupdate/tests/kho_abi_kunit.c"
+ABI_PAGE = "Documentation/core-api/kho/abi.rst"
+
+# Where each component has a row: file, and what it looks like
+ROWS = {
+    GOLDEN: r'\{{ "{}", ',
+    "tools/testing/selftests/kho/scenarios/image_sysfs.c": r'\{{ "{}", "',
+    "Documentation/admin-guide/mm/kho.rst": r"^    {} +\d",
+}
+
+# Not part of what is tested in userspace
+NOT_IN_USERSPACE = {"kho_sysfs", "kexec_handover_debugfs"}
+
+
+def tree():
+    """Path -> text of the files that are looked at"""
+    paths = [LIST, USERSPACE, KUNIT_MAKEFILE, ABI_PAGE, *ROWS]
+    paths += [path.relative_to(TOP) for pattern in
+              ("kernel/liveupdate/*.c", "kernel/liveupdate/tests/*.c",
+               "include/linux/kho/abi/*.h") for path in TOP.glob(pattern)]
+    return {str(path): (TOP / path).read_text(encoding="utf-8")
+            for path in paths}
+
+
+def components(files):
+    return re.findall(r'\bx\("([^"]+)", (\w+), (\w+)\)', files[LIST])
+
+
+def compiled_in_userspace(files):
+    text = files[USERSPACE].replace("\\\n", " ")
+    return re.search(r"^COMPONENTS := (.*)$", text, re.MULTILINE)[1].split()
+
+
+def each_component_has_its_rows(files):
+    for name, _, _ in components(files):
+        for path, row in ROWS.items():
+            if not re.search(row.format(re.escape(name)), files[path],
+                             re.MULTILINE):
+                yield f"{path} has no row for {name}"
+
+
+def each_option_is_on_in_userspace(files):
+    for option in re.findall(r"^#ifdef (CONFIG_\w+)", files[LIST],
+                             re.MULTILINE):
+        if f"-D{option}=1" not in files[USERSPACE]:
+            yield f"{USERSPACE} does not define {option}"
+
+
+def each_file_is_compiled_in_userspace(files):
+    compiled = compiled_in_userspace(files)
+    for path in files:
+        match = re.fullmatch(r"kernel/liveupdate/(\w+)\.c", path)
+        if match and match[1] not in NOT_IN_USERSPACE and \
+                match[1] not in compiled:
+            yield f"{USERSPACE} does not compile {path}"
+
+
+def each_suite_is_built(files):
+    for path in files:
+        match = re.fullmatch(r"kernel/liveupdate/tests/(\w+_kunit)\.c", path)
+        if match and f"{match[1]}.o" not in files[KUNIT_MAKEFILE]:
+            yield f"{KUNIT_MAKEFILE} does not build {path}"
+
+
+def each_abi_header_is_on_the_page(files):
+    for path in files:
+        if path.startswith("include/linux/kho/abi/") and \
+                path not in files[ABI_PAGE]:
+            yield f"{ABI_PAGE} does not include {path}"
+
+
+CHECKS = [
+    each_component_has_its_rows,
+    each_option_is_on_in_userspace,
+    each_file_is_compiled_in_userspace,
+    each_suite_is_built,
+    each_abi_header_is_on_the_page,
+]
+
+
+def forgotten_place_is_noticed(files):
+    """The checks themselves: a component of which only the code exists."""
+    line = 'KHO_IF_NEW(x("new", new_component, NEW))'
+    files = {
+        **files,
+        LIST: f"{files[LIST]}\n#ifdef CONFIG_NEW\n{line}\n",
+        "kernel/liveupdate/kho_new.c": "",
+        "kernel/liveupdate/tests/kho_new_kunit.c": "",
+        "include/linux/kho/abi/new.h": "",
+    }
+    for check in CHECKS:
+        if not any("new" in fault.lower() for fault in check(files)):
+            yield f"not noticed by {check.__name__}"
+
+
+def main():
+    files = tree()
+    tests = [*CHECKS, forgotten_place_is_noticed]
+    failed = 0
+    print("TAP version 13")
+    print(f"1..{len(tests)}")
+    for number, test in enumerate(tests, 1):
+        faults = list(test(files))
+        print("".join(f"# {fault}\n" for fault in faults), end="")
+        print(f"{'not ok' if faults else 'ok'} {number} "
+              f"components: {test.__name__}")
+        failed += bool(faults)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
