@@ -55,6 +55,7 @@ help:
 	@echo 'DISCARD=FILE    make tree: drop the edit of this file in build/linux'
 	@echo 'PATCH=NNNN      make refresh: the diff that an edit belongs to'
 	@echo 'QUICK=1         a part of the bench, in minutes'
+	@echo 'BEFORE=DIR      a worktree of an earlier commit that the bench compares with'
 
 tree:
 	@scripts/tree.sh $(if $(DISCARD),discard $(DISCARD))

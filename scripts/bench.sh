@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# bench.sh [--readme]: make bench. QUICK=1 in the environment for a part of it.
+# bench.sh [--readme|--processors]: make bench. In the environment QUICK=1 for a part of it;
+# BEFORE=DIR, a worktree of an earlier commit, to measure that one's kernel, too.
 #
 # Builds a stock kernel and ours, alike, each with the module that times calls,
 # and has bench.py measure them. --readme measures nothing: it takes the table
-# and the plot of the last run into the documentation.
+# and the plot of the last run into the documentation. --processors has ours alone
+# take over memory in machines of one processor and of several, and times it.
 set -eu
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/kbuild.sh"
@@ -37,10 +39,16 @@ need python3 python3 gnuplot gnuplot-nox
 case ${1-} in
 '')	;;
 --readme) exec "$top/scripts/bench.py" --readme ;;
-*)	die "'$1' is not known, only --readme" ;;
+--processors) ;;
+*)	die "'$1' is not known, only --readme and --processors" ;;
 esac
 [ "${ARCH:-$arch}" = $arch ] || die "ARCH is '$ARCH', only $arch is measured"
 need_build_tools
+
+if [ $# != 0 ]; then
+	build ours
+	exec "$top/scripts/bench.py" "$@"
+fi
 
 for tree in stock ours; do
 	build "$tree"
@@ -48,5 +56,10 @@ for tree in stock ours; do
 done
 if [ "${QUICK:-0}" != 0 ]; then
 	set -- --quick
+fi
+if [ "${BEFORE:-}" ]; then
+	image=$("$BEFORE/scripts/kernel.sh" ours $arch bench) || exit 1
+	set -- "$@" --before "$(git -C "$BEFORE" rev-parse --short HEAD)" \
+		"$(dirname "$image")"
 fi
 exec "$top/scripts/bench.py" "$@"

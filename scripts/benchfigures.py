@@ -3,7 +3,8 @@
 is made of that: tables, the CSV file, the plot, the README's block, and the
 judgement of the targets. Measures nothing.
 
-Results are a dict: Case -> tree -> metric -> value.
+Results are a dict: Case -> tree -> metric -> value. Beside TREES there may be one
+more tree, an earlier state of ours, which nothing is judged by.
 """
 import collections
 import csv
@@ -123,6 +124,17 @@ def ratio_text(stock, ours):
     return f"{value:.3f}" if value >= 0.1 else f"{value:.5f}"
 
 
+def trees(results):
+    """Those that were measured, in the order of columns."""
+    more = {tree for values in results.values() for tree in values}
+    return "stock", *sorted(more - set(TREES)), "ours"
+
+
+def compared(values):
+    """Whether a case was measured in both of those that are judged."""
+    return all(tree in values for tree in TREES)
+
+
 def get(results, case, tree, metric):
     return results.get(case, {}).get(tree, {}).get(metric)
 
@@ -139,15 +151,15 @@ def aligned(rows):
 def table_rows(results, selected, metrics):
     yield ("page", "layout", "folios", "kernel", *metrics)
     for case in selected:
-        both = [[get(results, case, tree, metric) for metric in metrics]
-                for tree in TREES]
+        found = {tree: [get(results, case, tree, metric) for metric in metrics]
+                 for tree in trees(results) if results[case].get(tree)}
         names = (case.page(), case.layout(), case.size_text())
-        for tree, values in zip(TREES, both):
-            if results[case].get(tree):
-                yield (*names, tree, *map(number, metrics, values))
-                names = ("", "", "")
-        if len(results[case]) == len(TREES):
-            yield (*names, "ratio", *map(ratio_text, *both))
+        for tree, values in found.items():
+            yield (*names, tree, *map(number, metrics, values))
+            names = ("", "", "")
+        if compared(found):
+            yield (*names, "ratio",
+                   *map(ratio_text, *(found[tree] for tree in TREES)))
 
 
 def tables(results):
@@ -173,12 +185,11 @@ def slower(metric, stock, ours):
 
 def all_slower(results):
     """What is slower than stock, as lines; None if nothing was compared."""
-    compared = [case for case in sorted(results)
-                if len(results[case]) == len(TREES)]
-    if not compared:
+    cases = [case for case in sorted(results) if compared(results[case])]
+    if not cases:
         return None
     found = []
-    for case in compared:
+    for case in cases:
         stock, ours = (results[case][tree] for tree in TREES)
         found += [f"{metric}: {number(metric, ours[metric])}, stock "
                   f"{number(metric, stock[metric])}: {case.label()}"
@@ -254,35 +265,40 @@ def targets(results):
     yield Target("taking over 2,048 huge pages, instructions",
                  get(results, Case(False, 1, "file", True, False, 2048), "ours",
                      "takeover"), 500000)
+    yield Target("scratch for 10 GiB that are preserved as a whole, pages",
+                 get(results, Case(False, 1, "file", True, False, 5120), "ours",
+                     "scratch"), 2)
 
 
 def unit(metric):
     return {"boot": "G instructions", "init": "G instructions",
             "cold_boot": "G instructions", "cold_init": "G instructions",
             "finish": "instructions", "takeover": "instructions",
-            "metadata": "pages", "runs": "runs",
+            "metadata": "pages", "scratch": "pages", "runs": "runs",
             }.get(metric, "instructions a folio")
 
 
 FIELDS = ("eager", "nodes", "kind", "huge", "fragmented", "folios",
-          "metric", "unit", *TREES, "ratio")
+          "metric", "unit")
 
 
 def write_csv(path, results):
     with open(path, "w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out, lineterminator="\n")
-        rows.writerow(FIELDS)
+        rows.writerow((*FIELDS, *trees(results), "ratio"))
         for case in sorted(results):
             metrics = {metric: None for values in results[case].values()
                        for metric in values}
             for metric in metrics:
-                both = [get(results, case, tree, metric) for tree in TREES]
-                share = ratio(*both)
+                every = [get(results, case, tree, metric)
+                         for tree in trees(results)]
+                share = ratio(*(get(results, case, tree, metric)
+                                for tree in TREES))
                 rows.writerow([
                     *(int(v) if isinstance(v, bool) else v
                       for v in dataclasses.astuple(case)),
                     metric, unit(metric),
-                    *("" if v is None else f"{v:.6f}" for v in both),
+                    *("" if v is None else f"{v:.6f}" for v in every),
                     "" if share is None else f"{share:.6f}"])
 
 
@@ -293,7 +309,7 @@ def read_csv(path):
             case = Case(row["eager"] == "1", int(row["nodes"]),
                         row["kind"], row["huge"] == "1",
                         row["fragmented"] == "1", int(row["folios"]))
-            for tree in TREES:
+            for tree in set(row) - {*FIELDS, "ratio"}:
                 if row[tree]:
                     results[case].setdefault(tree, {})[row["metric"]] = \
                         float(row[tree])
@@ -312,7 +328,7 @@ def series(results, tree, fragmented):
 def gnuplot_script(results, output):
     lines = [(f"{tree}, {'fragmented' if fragmented else 'contiguous'}",
               series(results, tree, fragmented))
-             for tree in TREES for fragmented in (True, False)]
+             for tree in trees(results) for fragmented in (True, False)]
     lines = [(title, points) for title, points in lines if points]
     script = [
         "set terminal svg size 800,560 background '#ffffff'",
@@ -342,21 +358,26 @@ def markdown(rows):
     return [rows[0], re.sub(r"[^|]+", " --- ", rows[0]), *rows[1:]]
 
 
-def with_ratio(results, case, metric):
-    both = [get(results, case, tree, metric) for tree in TREES]
-    return (*(number(metric, value) for value in both), ratio_text(*both))
+def with_ratio(results, case, metric, columns=TREES):
+    return (*(number(metric, get(results, case, tree, metric))
+              for tree in columns),
+            ratio_text(*(get(results, case, tree, metric) for tree in TREES)))
+
+
+def in_readme(case):
+    return case == plain(case.folios, case.fragmented) and case.folios >= 1024
 
 
 def readme_memfds(results):
     """The simplest machine and the usual pages."""
-    metrics = ("boot", "preserve", "retrieve")
-    yield ("pages", *(head for metric in metrics
-                      for head in (f"{metric}, stock", "ours", "ratio")))
+    columns = {"boot": trees(results), "preserve": TREES, "retrieve": TREES}
+    yield ("pages", *(head for metric, names in columns.items()
+                      for head in (f"{metric}, stock", *names[1:], "ratio")))
     for case in sorted(results):
-        if case == plain(case.folios, case.fragmented) and case.folios >= 1024:
+        if in_readme(case):
             yield (f"{case.folios:,} {case.layout()}",
-                   *(cell for metric in metrics
-                     for cell in with_ratio(results, case, metric)))
+                   *(cell for metric, names in columns.items()
+                     for cell in with_ratio(results, case, metric, names)))
 
 
 def readme_calls(results):

@@ -1,18 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# series-check.sh [quick]: tests of the two series that "make series" writes, as
+# series-check.sh [quick|fixes]: tests of the two series that "make series" writes, as
 # their readers will try them. TAP.
 #
-# Each fix applies to a pristine tree alone, and what it changes is compiled. Then
-# each patch goes to a pristine tree by git am and is checked by checkpatch, and
+# Each fix applies to a pristine tree alone, and what it changes is compiled. The
+# test that it brings passes there, and fails as the manifest says if all but the
+# test is left out. "fixes" stops here.
+#
+# Then each patch goes to a pristine tree by git am and is checked by checkpatch, and
 # with KHO on the x86_64 kernel is linked. Where the manifest says "boot", and after
 # the last fix, it carries a memfd through a kexec. For x86_64 with KHO off, and
 # arm64 with KHO on and off, what includes headers of KHO is compiled after each
-# patch that changes any of it, and the kernel linked at the end. There,
-# get_maintainer finds people and lists for each patch, the tree is build/linux, and
-# kernel-doc, Sphinx, sparse, coccinelle and a build at W=1 have nothing to say.
-# "quick" stops at the comparison with build/linux, compiles for x86_64 with KHO on
-# alone and no fix by itself, and links only what boots.
+# patch that changes any of it, and the kernel linked at the end. There, the tests of
+# the fixes pass again, get_maintainer finds people and lists for each patch, the
+# tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle and a build at W=1
+# have nothing to say. "quick" stops at the comparison with build/linux, compiles for
+# x86_64 with KHO on alone and no fix by itself, links only what boots, and of the
+# tests of fixes runs those that need no kernel.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and
@@ -74,29 +78,107 @@ prepare_tree()
 	done
 }
 
-# The index has the base, the tree stays as it is
-check_alone()
+# Of a fix, only tests and what configures and builds them
+apply_test()
 {
-	GIT_INDEX_FILE=$dir/alone.index
-	export GIT_INDEX_FILE
-	tree_git read-tree "$root" || return
-	tree_git apply --cached "$mail"
-	status=$?
-	unset GIT_INDEX_FILE
-	return $status
+	tree_git checkout -q -f --detach "$root"
+	tree_git apply --index --include='tools/testing/*' --include='*_test.c' \
+		--include='*_kunit.c' --include='*Kconfig*' --include='*Makefile' "$mail" &&
+		tree_git commit -q -m test \
+			--author "$GIT_COMMITTER_NAME <$GIT_COMMITTER_EMAIL>"
 }
 
-# build_alone: a fix, on the base
-build_alone()
+memblock_test()
+{
+	simulator=$source/tools/testing/memblock
+	make -s -C "$simulator" clean && make -s -C "$simulator" &&
+		"$simulator/main" -v
+	result=$?
+	make -s -C "$simulator" clean
+	return $result
+}
+
+# kernel_test NAME...: see run-base.py; the option of a suite is called like it
+kernel_test()
+{
+	use x86_64 on
+	case $1 in
+	kunit:*)
+		suite=${1#kunit:}
+		variant=$suite
+		printf 'CONFIG_KUNIT=y\nCONFIG_%s_KUNIT_TEST=y\n' \
+			"$(echo "$suite" | tr '[:lower:]' '[:upper:]')" |
+			cat "$dir/on.config" - >"$dir/$suite.config"
+		;;
+	esac
+	build bzImage || return 2
+	install_headers || return 2
+	rm -rf "$build/results/series-tests"
+	"$top/scripts/run-base.py" --results series-tests --source "$source" \
+		--image "$out/arch/x86/boot/bzImage" "$@" && return
+	cat "$build/results/series-tests"/*.log
+	return 1
+}
+
+run_test()
+{
+	case $1 in
+	memblock)	memblock_test ;;
+	*)		kernel_test "$@" ;;
+	esac >"$logs/series-test.log" 2>&1
+}
+
+test_passes()
+{
+	run_test "$@" || { tail -n 30 "$logs/series-test.log"; return 1; }
+}
+
+test_fails()
+{
+	if run_test "$1"; then
+		echo "$1 passes"
+		return 1
+	fi
+	grep -qE "$2" "$logs/series-test.log" && return
+	echo "no line matches '$2':"
+	tail -n 30 "$logs/series-test.log"
+	return 1
+}
+
+# fix_test: set name and regex to what the list has for this mail
+fix_test()
+{
+	row=$(grep -F "${mail#"$dir/mails/"} " "$dir/mails/tests") || return
+	row=${row#* }
+	name=${row%% *}
+	regex=${row#* }
+	[ -z "$quick" ] || [ "$name" = memblock ]
+}
+
+check_without_fix()
+{
+	fix_test || return 0
+	apply_test || die "$number: its test does not apply"
+	check "$number: $name fails without it" \
+		once "$name-without" test_fails "$name" "$regex"
+}
+
+check_fix_alone()
 {
 	tree_git checkout -q -f --detach "$root"
-	tree_git am -q "$mail" || return
+	check "$number: git am alone" apply_patch
 	use x86_64 on
 	# shellcheck disable=SC2086 # a list of directories
-	once x86_64-on-alone build $kernel_objects
-	built=$?
-	tree_git checkout -q -f --detach "$root"
-	return $built
+	[ -n "$quick" ] || check "$number: compiles alone" \
+		once x86_64-on-alone build $kernel_objects
+	! fix_test ||
+		check "$number: $name passes with it" once "$name-with" test_passes "$name"
+}
+
+# All of them that need no other configuration, on the whole series
+check_fix_tests()
+{
+	test_passes $(awk '$2 ~ "/|^luo" { print $2 }' "$dir/mails/tests" | sort -u)
 }
 
 apply_patch()
@@ -142,7 +224,7 @@ prepare_results()
 	machine=$top/tools/testing/selftests/kho
 	cat "$top"/scripts/configs/*.config "$top/scripts/kbuild.sh" \
 		"$top/scripts/static.sh" "$machine"/*.[ch] "$machine"/*.py \
-		"$machine/scenarios/memfd.c" | cksum >"$dir/judges.new"
+		"$machine/scenarios/memfd.c" "$top/scripts/run-base.py" | cksum >"$dir/judges.new"
 	cmp -s "$dir/judges.new" "$dir/judges" || : >"$dir/passed"
 	mv "$dir/judges.new" "$dir/judges"
 }
@@ -332,6 +414,8 @@ check_coccinelle()
 
 check_end()
 {
+	use x86_64 on
+	check "tests of the fixes" once fix-tests check_fix_tests
 	for kernel in $others; do
 		use "${kernel%-*}" "${kernel#*-}"
 		check "$arch kernel, KHO $variant" once "$kernel-kernel" \
@@ -353,19 +437,21 @@ kernel_objects='kernel/ lib/ mm/ arch/x86/kernel/ drivers/firmware/efi/'
 others='x86_64-off arm64-off arm64-on'
 case ${1:-} in
 '')	quick='' ;;
+fixes)	quick='' ;;
 quick)	quick=yes ;;
-*)	die "usage: series-check.sh [quick]" ;;
+*)	die "usage: series-check.sh [quick|fixes]" ;;
 esac
 
 "$top/scripts/series.sh"
 "$top/scripts/tree.sh"
 lock series-check
-need git git
+need git git gcc gcc make make /usr/share/doc/liburcu-dev liburcu-dev
 [ -n "$quick" ] || need sparse sparse spatch coccinelle sphinx-build python3-sphinx \
 	/usr/lib/python3/dist-packages/yaml python3-yaml
 prepare_tree
 prepare_results
-printf 'CONFIG_LIVEUPDATE=y\n' >"$dir/on.config"
+# The last two are for the test of a fix
+printf 'CONFIG_%s=y\n' LIVEUPDATE SYNC_FILE UDMABUF >"$dir/on.config"
 printf 'CONFIG_KEXEC_HANDOVER=n\n' >"$dir/off.config"
 
 start_tap
@@ -373,14 +459,21 @@ start_tap
 rm -rf "$dir/mails"
 cp -r "$build/series" "$dir/mails"
 mails=$(find "$dir/mails" -name '*.patch' ! -name '0000-*' | sort)
-last_fix=
-for mail in "$dir"/mails/fixes/*.patch; do
+fixes=$(find "$dir/mails/fixes" -name '*.patch' ! -name '0000-*' | sort)
+last_fix=$(echo "$fixes" | tail -n 1)
+for mail in $fixes; do
 	number=$(mail_number)
-	[ "${number#*-}" != 0000 ] || continue
-	last_fix=$mail
-	check "$number: applies alone" check_alone
-	[ -n "$quick" ] || check "$number: compiles alone" build_alone
+	check_without_fix
 done
+for mail in $fixes; do
+	number=$(mail_number)
+	check_fix_alone
+done
+tree_git checkout -q -f --detach "$root"
+if [ "${1:-}" = fixes ]; then
+	end_tap
+	exit
+fi
 for mail in $mails; do
 	number=$(mail_number)
 	check "$number: git am" apply_patch

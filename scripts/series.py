@@ -6,7 +6,8 @@ series.py BASE OUTPUT
 
 BASE is a Linux tree, only read. OUTPUT/fixes gets the faults of BASE, each of
 which applies alone, and OUTPUT/kho the rest, on top of them; both get a cover
-letter. OUTPUT/boots names the mails after which series-check.sh boots a kernel.
+letter. OUTPUT/boots names the mails after which series-check.sh boots a kernel,
+and OUTPUT/tests the test that a fix brings.
 
 series/manifest says what each patch brings; a patch that applies a diff of
 patches/fixes/ is a fix. The code itself comes from where
@@ -53,13 +54,16 @@ class Patch:
     mail: str = ""
     files: list = dataclasses.field(default_factory=list)
     lines: list = dataclasses.field(default_factory=list)
+    declares: list = dataclasses.field(default_factory=list)
     edits: list = dataclasses.field(default_factory=list)
     leaves: list = dataclasses.field(default_factory=list)
     boot: bool = False
+    test: tuple = ()
 
     def add(self, other):
         self.files += other.files
         self.lines += other.lines
+        self.declares += other.declares
         self.edits += other.edits
         self.leaves += other.leaves
         self.boot |= other.boot
@@ -102,8 +106,14 @@ def parse_line(patches, keyword, words):
         path, regex, *count = words
         count, = map(int, count or [1])
         patch.lines.append((path, re.compile(regex), count))
+    elif keyword == "declare":
+        path, *names = words
+        patch.declares.append((path, names))
     elif keyword == "boot" and not words:
         patch.boot = True
+    elif keyword == "test":
+        name, regex = words
+        patch.test = (name, re.compile(regex))
     elif keyword == "leave":
         patch.leaves += words
     elif keyword == "cut":
@@ -173,6 +183,8 @@ def fixes_first(patches):
                                patch.lines):
             raise Fault(f"patch {patch.name}: a fix brings one diff of "
                         "patches/fixes/ and nothing else")
+        if patch.test and not patch.is_fix():
+            raise Fault(f"patch {patch.name}: test is for fixes only")
     return sorted(patches, key=lambda patch: not patch.is_fix())
 
 
@@ -235,6 +247,31 @@ def cut(text, names, path):
         raise Fault(f"{path} has no definition of {', '.join(sorted(left))} "
                     "to cut")
     return "".join(kept)
+
+
+# Declarations in headers
+
+PROTOTYPE = r"(?!static|typedef)\w[^\n;{{}}()]*\b{0}(?:\([^;{{}}]*\))?;\n"
+COMMENT = r"/\*(?!\*)[^\n]*\*/\n"
+DECLARATIONS = (
+    rf"^(?:{COMMENT}{PROTOTYPE}(?=\n)|{PROTOTYPE})",
+    r"^static inline [^;{{}}#]*\b{0}\([^;{{}}]*\)\s*\{{[^{{}}]*\}}\n",
+    r"^(?:/\*\*\n(?: \*.*\n)*? \*/\n)?#define {0}\((?:.*\\\n)*.*\n",
+)
+
+
+def undeclare(text, names, path):
+    """A header without the declarations of these names: prototypes and extern
+    variables, with a line of comment that is theirs alone, stubs, and macros."""
+    for name in names:
+        before = text
+        for pattern in DECLARATIONS:
+            text = re.sub(pattern.format(name), "", text, flags=re.MULTILINE)
+        if text == before:
+            raise Fault(f"{path} does not declare {name}")
+    text = re.sub(r"^#ifdef .*\n+#else\n+#endif.*\n\n?", "", text,
+                  flags=re.MULTILINE)
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 # Diffs
@@ -347,9 +384,13 @@ class Series:
         """Our file at a patch: without the lines that come with later ones."""
         later = [(regex, count) for patch in self.patches[number + 1:]
                  for name, regex, count in patch.lines if name == path]
-        if not later:
+        names = [name for patch in self.patches[number + 1:]
+                 for declared, found in patch.declares if declared == path
+                 for name in found]
+        if not later and not names:
             return (TOP / path).read_bytes()
-        return "".join(without_lines(read_text(TOP / path), later)).encode()
+        text = "".join(without_lines(read_text(TOP / path), later))
+        return (undeclare(text, names, path) if names else text).encode()
 
     def step(self, number):
         """Bring the tree to the patch of this number."""
@@ -622,12 +663,16 @@ def shorten_cover(letter):
         flags=re.MULTILINE), encoding="utf-8")
 
 
-def write_boots(output, parts):
+def write_lists(output, parts):
     """parts: (name of the directory, its patches)"""
-    rows = [mail.relative_to(output) for name, patches in parts
-            for number, patch in enumerate(patches, 1) if patch.boot
-            for mail in (output / name).glob(f"{number:04}-*.patch")]
-    (output / "boots").write_text("".join(f"{row}\n" for row in rows))
+    mails = [(mail.relative_to(output), patch) for name, patches in parts
+             for number, patch in enumerate(patches, 1)
+             for mail in (output / name).glob(f"{number:04}-*.patch")]
+    (output / "boots").write_text("".join(
+        f"{mail}\n" for mail, patch in mails if patch.boot))
+    (output / "tests").write_text("".join(
+        f"{mail} {patch.test[0]} {patch.test[1].pattern}\n"
+        for mail, patch in mails if patch.test))
 
 
 # The cover letter
@@ -741,7 +786,7 @@ def make(base, output):
     shutil.rmtree(output, ignore_errors=True)
     for (name, branch, patches), cover in zip(parts, covers):
         write_mails(repository, output / name, branch, len(patches), cover)
-    write_boots(output, [(name, patches) for name, _, patches in parts])
+    write_lists(output, [(name, patches) for name, _, patches in parts])
     if lost:
         say(f"Linux {release} is not what ours was written for, see above")
     say(f"{series.fixes} fixes and {len(series.patches) - series.fixes} more "

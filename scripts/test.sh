@@ -110,11 +110,12 @@ layer series series.tap series_quickly
 layer series-check series-check.tap series_checks
 layer base-selftests "base-selftests-$arch.tap" "$top/scripts/run-base.py" --arch "$arch"
 layer clients clients.tap "$top/scripts/clients.sh"
+layer clients "vm-clients-$arch.tap" "$selftests/run.py" --config clients memfd_seals
 layer kunit-debug "kunit-debug-$arch.tap" "$top/scripts/kunit.sh" "$arch" debug
 layer checkers "checkers-$arch.tap" "$selftests/run.py" --arch "$arch" \
 	--config debug --results "checkers-$arch" memfd unpreserve
 layer arm64 arm64.tap "$selftests/run.py" --arch arm64 --results arm64 \
-	memfd sessions image_load
+	memfd sessions image_load held uefi_memory uefi_bad_list
 
 # For the cover letter of the series
 [ $# -gt 0 ] ||

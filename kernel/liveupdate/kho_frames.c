@@ -234,11 +234,11 @@ kho_find_frame(unsigned long pfn, unsigned long end,
  * @to: set to the page frame after the last one that is not.
  * @end: page frame where to end.
  *
- * For code that releases free memory to the page allocator: preserved memory is not
- * free, but is not in memblock.reserved either.
+ * For code that releases free memory to the page allocator, or reports what is
+ * free: preserved memory is not free, but is not in memblock.reserved either.
  *
- * Context: boot, between kho_memory_init() and the end of deferred struct page
- * init; from any number of threads.
+ * Context: boot, between kho_memory_init() and core initcalls; from any number of
+ * threads.
  * Return: %true if there is any such memory between @from and @end.
  */
 bool __init kho_next_unpreserved(unsigned long *from, unsigned long *to,

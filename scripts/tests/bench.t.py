@@ -58,6 +58,11 @@ def console_cases():
         CASE, MEMFD_LOG + "[    0.8] khotest: # bench retrieve=2400\n" +
         "[    0.8] khotest: # bench retrieve=99999\n")["retrieve"] == 600)
     yield "console of a memfd", measured(CASE, MEMFD_LOG) == MEMFD_VALUES
+    took = "[    0.0] KHO: took over 9 pages in 5 runs, 310 us"
+    for tail, scratch in (("", None), (", 8 KiB of scratch", 2)):
+        found = measured(CASE, f"{MEMFD_LOG}{took}{tail}\n")
+        yield (f"take-over: {took}{tail}", found["takeover"] == 310000 and
+               found.get("scratch") == scratch)
     left = without(MEMFD_LOG, "retrieve=").replace("finish=", "discard=")
     yield ("console of a memfd that is not retrieved",
            measured(LEFT, left)["discard"] == 100)
@@ -116,17 +121,20 @@ def target_cases():
                       (1 << 20, True, None, 0.33))
     huge = figures.Case(False, 1, "file", True, False, 2048)
     good[huge] = {"ours": {"takeover": 500000}}
+    largest = figures.Case(False, 1, "file", True, False, 5120)
+    good[largest] = {"ours": {"scratch": 2}}
     calls = {"stock": {name: 300 for name in MODULE_METRICS},
              "ours": {name: 99 for name in MODULE_METRICS}}
     good[MODULE] = calls
-    yield "targets met", verdicts(good) == [True] * 9
-    yield "targets not measured", verdicts({}) == [None] * 9
+    yield "targets met", verdicts(good) == [True] * 10
+    yield "targets not measured", verdicts({}) == [None] * 10
     bad = results_of((65536, True, 97, 0.051), (131072, True, None, 0.12),
                      (262144, False, 0.001, 0.0046), (1 << 20, True, None, 0.34))
     bad[huge] = {"ours": {"takeover": 500001}}
+    bad[largest] = {"ours": {"scratch": 3}}
     bad[MODULE] = {"stock": calls["stock"],
                   "ours": {name: 101 for name in MODULE_METRICS}}
-    yield "targets missed", verdicts(bad) == [False] * 9
+    yield "targets missed", verdicts(bad) == [False] * 10
     large = figures.Case(False, 1, "module", True, False, 4)
     huge_only = {large: bad[MODULE]}
     yield ("a share of huge pages is no target",
@@ -157,6 +165,18 @@ def output_cases(directory):
         "65536 97.39" in script and "\n9 0.0005\n" in script
     yield "a ratio of less than nothing", figures.ratio_text(1, -1) == "< 0"
     yield "no plot of nothing", figures.gnuplot_script({}, "x.svg") == ""
+    for case in results:
+        results[case]["abc"] = memfd_values(boot=7, preserve=9e9)
+    figures.write_csv(path, results)
+    yield "an earlier state of ours is in the CSV file", \
+        figures.read_csv(path) == results
+    yield "and is judged by nobody", figures.all_slower(results) == []
+    yield "and has a line in the plot", \
+        "abc, fragmented" in figures.gnuplot_script(results, "x.svg")
+    yield "and a column in the README", \
+        "| boot, stock | abc | ours |" in figures.readme_block(results, "", "")
+    yield "but none without it", "boot, stock | ours" in figures.readme_block(
+        results_of((65536, True, 97.39, 0.03)), "", "")
 
 
 def readme_cases():
@@ -185,6 +205,10 @@ def plan_cases():
         sorted(fits + too_large) == sorted(todo)
     yield "each case once", len(set(todo)) == len(todo)
     yield "a part is quick", set(bench.cases(True)) < set(todo)
+    both = bench.cases(False, "abc")
+    yield "what the README shows of an earlier state", \
+        {case for tree, case in both if tree == "abc"} == \
+        {case for tree, case in todo if figures.in_readme(case)}
 
 
 def main():

@@ -186,6 +186,46 @@ def lines_that_match_nothing_are_named(repo):
     says(repo.make(1), "no line of kernel/Makefile matches 'third'")
 
 
+def declarations_come_with_their_patch(repo):
+    late = ("/* Theirs */\nint late(void);\n", "/* Both */\nextern int late_too;\n",
+            "static inline int late(void)\n{\n\treturn 0;\n}\n",
+            "/**\n * all_late - a macro\n */\n#define all_late(x)\t\\\n\tlate(x)\n")
+    text = ("int early(void);\n\n{0}\n{1}int other;\n\n#else\n\n{2}\n"
+            "static inline int early(void) {{ return 0; }}\n\n{3}\n#endif\n")
+    repo.write("include/linux/ours.h", text.format(*late))
+    repo.write("series/manifest", MANIFEST.replace(
+        "file kernel/part.c", "file kernel/part.c include/linux/ours.h").replace(
+        "file kernel/core.c",
+        "file kernel/core.c\ndeclare include/linux/ours.h late late_too all_late"))
+    repo.make()
+    assert repo.at(1, "include/linux/ours.h") == \
+        "int early(void);\n\n/* Both */\nint other;\n\n#else\n\n" \
+        "static inline int early(void) { return 0; }\n\n#endif\n"
+    assert repo.at(2, "include/linux/ours.h") == text.format(*late)
+
+
+def declaration_that_is_not_there_is_named(repo):
+    repo.write("include/linux/ours.h", "int early(void);\n")
+    repo.write("series/manifest", MANIFEST.replace(
+        "file kernel/part.c", "file kernel/part.c include/linux/ours.h").replace(
+        "file kernel/core.c",
+        "file kernel/core.c\ndeclare include/linux/ours.h late"))
+    says(repo.make(1), "include/linux/ours.h does not declare late")
+
+
+def test_of_a_fix_is_listed(repo):
+    add_fix(repo, memory_patch(40, "forty", 40, "mm: fix a line"))
+    repo.add_to_manifest("test memblock 'not ok .*forty'\n")
+    repo.make()
+    assert (repo.output / "tests").read_text() == \
+        "fixes/0001-mm-fix-a-line.patch memblock not ok .*forty\n"
+
+
+def test_of_another_patch_is_named(repo):
+    repo.add_to_manifest("test memblock forty\n")
+    says(repo.make(1), "test is for fixes only")
+
+
 def cut_takes_comment_and_export_along(repo):
     repo.make()
     left = repo.at(1, "kernel/core.c")
@@ -442,6 +482,10 @@ TESTS = [
     lines_come_with_their_patch,
     lines_may_bring_those_that_follow,
     lines_that_match_nothing_are_named,
+    declarations_come_with_their_patch,
+    declaration_that_is_not_there_is_named,
+    test_of_a_fix_is_listed,
+    test_of_another_patch_is_named,
     cut_takes_comment_and_export_along,
     cut_of_an_unknown_name_is_named,
     bridge_lasts_until_the_file_comes,

@@ -60,17 +60,19 @@ static void note_initrd_table(const char *message)
 		initrd_table = strtoull(where + strlen("INITRD="), NULL, 16);
 }
 
-static bool is_system_ram(__u64 phys)
+/* By the innermost resource: a kernel of arm64 has what it reserved in System RAM */
+bool is_system_ram(__u64 phys)
 {
 	FILE *iomem = fopen("/proc/iomem", "re");
 	unsigned long long start, end;
 	bool found = false;
 	char line[128];
 
-	while (iomem && !found && fgets(line, sizeof(line), iomem))
-		found = strstr(line, "System RAM") &&
-			sscanf(line, "%llx-%llx", &start, &end) == 2 &&
-			start <= phys && phys <= end;
+	while (iomem && fgets(line, sizeof(line), iomem)) {
+		if (sscanf(line, "%llx-%llx", &start, &end) == 2 &&
+		    start <= phys && phys <= end)
+			found = strstr(line, "System RAM");
+	}
 	if (iomem)
 		fclose(iomem);
 	return found;

@@ -304,6 +304,23 @@ size_t pages_in_memory(const struct memfile *file)
 	return count;
 }
 
+/* Does /proc/iomem call the page reserved? */
+bool iomem_reserved(__u64 pfn)
+{
+	FILE *iomem = fopen("/proc/iomem", "re");
+	unsigned long long start, end, phys = pfn * getpagesize();
+	bool reserved = false;
+	char line[128];
+
+	while (iomem && !reserved && fgets(line, sizeof(line), iomem))
+		reserved = strstr(line, ": reserved") &&
+			   sscanf(line, "%llx-%llx", &start, &end) == 2 &&
+			   start <= phys && phys < end;
+	if (iomem)
+		fclose(iomem);
+	return reserved;
+}
+
 /*
  * A minimal reader for the flattened device trees that the kernel hands over.
  * The kernel made them, so their structure is trusted.

@@ -25,7 +25,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
 
 With --config debug our kernel is one with scripts/configs/debug.config: KASAN
 and many other checkers, whose reports make a scenario fail; with kcsan it is
-one that watches for races of plain accesses, scripts/configs/kcsan.config.
+one that watches for races of plain accesses, scripts/configs/kcsan.config; with
+clients that of scripts/clients.sh, which has name spaces.
 
 In a kernel tree "make headers" and "make", with the options in the file config
 beside this, come first. "stock" is a kernel of Linux 7.3 there, without this
@@ -93,6 +94,8 @@ CONFIGS = {
     # which is CMA, comes in blocks of 512 MiB.
     "64k": Config("vm-64k", fragments("64k"), fragments("64k"), memory=2,
                   least="4G"),
+    # vm.memfd_noexec comes with name spaces.
+    "clients": Config("vm-clients", fragments("clients")),
     # Races in the rest of the kernel are not what is looked for.
     "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
                     cmdline=PATIENT,

@@ -203,6 +203,7 @@ void efi_first(void);
 void efi_between(void);
 void efi_last(void);
 void efi_write_chunk(void);
+bool is_system_ram(__u64 phys);
 
 /* machine.c: what the kernel says about itself */
 bool kmsg_has(const char *text);
@@ -217,6 +218,7 @@ ssize_t read_file(const char *path, char *text, size_t room);
 void check_leaks(void);
 void use_free_memory(void);
 size_t pages_in_memory(const struct memfile *file);
+bool iomem_reserved(__u64 pfn);
 
 struct reserved {
 	__u64 start;

@@ -28,6 +28,11 @@ QEMU = {
               ["-M", "virt", "-cpu", "max,pauth-impdef=on"]),
 }
 
+# The interrupt controller of real hosts. Its tables stay where the first kernel has
+# put them, and UEFI tells later ones where that is. Kernels here have no ACPI.
+UEFI_BOARD = {"arm64": ["-M", "virt,gic-version=3,its=on,acpi=off",
+                        "-cpu", "max,pauth-impdef=on"]}
+
 # UEFI firmware: code, variables as they are delivered, Debian package. What is
 # written to the variables goes when the machine does.
 FIRMWARE = {
@@ -155,6 +160,8 @@ def boot_options(machine):
 
 def command(machine):
     program, _, board = QEMU[machine.arch]
+    if machine.uefi:
+        board = UEFI_BOARD.get(machine.arch, board)
     return [program, *board, *clock_options(machine),
             "-m", memory_size(machine), *hotplug_options(machine),
             "-smp", f"{machine.smp},sockets={machine.smp}",

@@ -17,8 +17,15 @@
 
 #define PAGE		4096ULL
 
+/* Where memory of the machines begins */
+#ifdef __aarch64__
+#define MEMORY		(1ULL << 30)
+#else
+#define MEMORY		0ULL
+#endif
+
 /* Holes are below this, so that most of the memory comes after them in the map. */
-#define HOLES_BELOW	(128ULL << 20)
+#define HOLES_BELOW	(MEMORY + (128ULL << 20))
 
 /* In the way while memory for small tables is found */
 #define IN_THE_WAY	(192ULL << 20)

@@ -3,7 +3,7 @@
  * What the previous kernel preserved and nobody takes back is seen in sysfs, and
  * released on root's word: not while somebody may still ask for it, unless root
  * gives that up, and never from under a session that is held. The next kexec is
- * then not refused for it.
+ * then not refused for it. On arm64, /proc/iomem has it as reserved.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -20,6 +20,26 @@ static const struct memfile wanted = {
 	.name = "wanted", .token = 1, .size = MIB(8),
 };
 
+enum { FIRST_PAGE = 2, LAST_PAGE };
+
+static void carry_frame(int session, __u64 token, int fd, size_t offset)
+{
+	__u64 pfn = memfile_pfn(fd, offset);
+
+	check(!iomem_reserved(pfn), "page frame %#llx is not reserved", pfn);
+	carry_number(session, token, pfn);
+}
+
+static void preserve_wanted(int session)
+{
+	int fd = require_fd(memfile_create(&wanted), "create a file");
+
+	check_result(luo_preserve(session, fd, wanted.token), 0, "preserve it");
+	carry_frame(session, FIRST_PAGE, fd, 0);
+	carry_frame(session, LAST_PAGE, fd, wanted.size - getpagesize());
+	close(fd);
+}
+
 static void before_kexec(void)
 {
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
@@ -27,7 +47,20 @@ static void before_kexec(void)
 
 	memfiles_preserve(session, &forgotten, 1);
 	session = require_fd(luo_create(device, "wanted"), "create session");
-	memfiles_preserve(session, &wanted, 1);
+	preserve_wanted(session);
+}
+
+/* Elsewhere kexec_load() does not look for places by /proc/iomem */
+static void check_iomem(int session)
+{
+#ifdef __aarch64__
+	check(iomem_reserved(carried_number(session, FIRST_PAGE)),
+	      "the first page of a file is reserved");
+	check(iomem_reserved(carried_number(session, LAST_PAGE)),
+	      "the last page of a file is reserved");
+#else
+	note("the file had page frame %#llx", carried_number(session, FIRST_PAGE));
+#endif
 }
 
 static void check_held(long least, long most, bool waiting)
@@ -56,6 +89,7 @@ static void release_nothing(void)
 	close(device);
 	check_result(write_file(RELEASE, "all"), -EBUSY,
 		     "release all with a session in use");
+	check_iomem(session);
 	memfiles_retrieve(session, &wanted, 1);
 	check_result(luo_finish(session), 0, "finish");
 	close(session);

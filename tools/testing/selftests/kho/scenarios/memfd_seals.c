@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A memfd of MFD_NOEXEC_SEAL stays one that can be written and not executed, with
- * the seals that it gets after it was preserved, whatever vm.memfd_noexec says in
- * the next kernel.
+ * the seals that it gets after it was preserved. The next kernel lets nobody create
+ * one that can be executed (vm.memfd_noexec=2), and one of those arrives, too.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -14,6 +14,9 @@
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL		0x8
+#endif
+#ifndef MFD_EXEC
+#define MFD_EXEC		0x10
 #endif
 #ifndef F_SEAL_EXEC
 #define F_SEAL_EXEC		0x20
@@ -36,6 +39,15 @@ static void check_file(int fd, int expected)
 		munmap(map, SIZE);
 }
 
+static void check_executable(int fd)
+{
+	struct stat st = {};
+
+	check(!fstat(fd, &st) && (st.st_mode & 0777) == 0777, "mode %#o",
+	      st.st_mode);
+	check(!fcntl(fd, F_GET_SEALS), "no seals");
+}
+
 static void before_kexec(void)
 {
 	int device = require_fd(luo_device(), "open /dev/liveupdate");
@@ -45,9 +57,24 @@ static void before_kexec(void)
 	require(fd >= 0 && !ftruncate(fd, SIZE), "create a memfd");
 	check_file(fd, F_SEAL_EXEC);
 	check_result(luo_preserve(session, fd, 1), 0, "preserve it");
+	check_result(luo_preserve(session, memfd_create("exec", MFD_CLOEXEC |
+							MFD_ALLOW_SEALING), 2),
+		     0, "preserve one that can be executed");
 	check(!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), "seal it");
 	check(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0 && errno == EBUSY,
 	      "it cannot be sealed against writing");
+}
+
+/* That needs CONFIG_PID_NS, which the kernel of --config clients has */
+static void forbid_executable(void)
+{
+	if (access(NOEXEC, F_OK)) {
+		note("there is no vm.memfd_noexec");
+		return;
+	}
+	check_result(write_file(NOEXEC, "2"), 0, "set vm.memfd_noexec");
+	check(memfd_create("exec", MFD_CLOEXEC | MFD_EXEC) < 0 && errno == EACCES,
+	      "no file that can be executed is created");
 }
 
 static void after_kexec(void)
@@ -56,11 +83,11 @@ static void after_kexec(void)
 	int session = require_fd(luo_retrieve(device, "vm"),
 				 "retrieve session");
 
-	/* Only with CONFIG_PID_NS */
-	if (write_file(NOEXEC, "2"))
-		note("there is no vm.memfd_noexec");
+	forbid_executable();
 	check_file(require_fd(luo_retrieve_fd(session, 1), "retrieve the file"),
 		   F_SEAL_EXEC | F_SEAL_SHRINK);
+	check_executable(require_fd(luo_retrieve_fd(session, 2),
+				    "retrieve the other file"));
 	check_result(luo_finish(session), 0, "finish");
 }
 
