@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* kho-compat status and assume: what the running kernel says, and is told */
+/* kho-compat status and assume: read and write the state of the running kernel */
 #include <string.h>
 
 #include "firmware.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the ABI: does each format look as its version says?
+ * KUnit suite of the ABI: the layout of each version of each format.
  *
  * A golden row is a number or a string that was worked out by hand when a
  * version was made, beside what the compiler makes of the header now. A change
@@ -347,7 +347,7 @@ static const struct kho_component *component_of(const char *name)
 	return NULL;
 }
 
-/* Does this kernel read that version, or write it? */
+/* True if this kernel reads or writes that version */
 static bool in_use(const struct golden_set *set)
 {
 	const struct kho_component *c = component_of(set->name);

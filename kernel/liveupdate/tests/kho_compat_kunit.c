@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit suite of the early pass: what it makes of the previous kernel's FDT.
+ * KUnit suite of the early pass over the FDT of the previous kernel.
  *
- * Every FDT is made here, by the description of the ABI, and judged against a
+ * Every FDT is made here, by the description of the ABI, and compared with a
  * table of components that exists only here, so that no case depends on the
  * versions of this kernel. Those are the matter of kho_abi_kunit.c. What the
  * users of a component do about a status takes a kexec and is tested in a

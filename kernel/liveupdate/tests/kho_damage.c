@@ -534,7 +534,7 @@ static const struct instance *choose(struct step *step)
 	return NULL;
 }
 
-/* Is there a range in the map that starts at @phys, or that has it in it? */
+/* True if a range of the map starts at @phys or contains it */
 static bool is_preserved(u64 phys)
 {
 	for (unsigned int order = 0; order <= MAX_PAGE_ORDER; order++) {
@@ -556,7 +556,7 @@ static bool is_preserved(u64 phys)
 	return false;
 }
 
-/* Would the new value be taken for memory of somebody else? */
+/* True if the new value is the address of other preserved memory */
 static bool means_others(u64 old, u64 new, const struct instance *instance)
 {
 	u64 pfn = new & GENMASK_ULL(51, 0), self = virt_to_phys(instance->mem);

@@ -117,7 +117,7 @@ static int restore_in_thread(void *data)
 	return 0;
 }
 
-/* Of how many does a struct page but the first have to be initialized? */
+/* Number of ranges of which a struct page after the first is not initialized yet */
 static unsigned int __init count_missing(void)
 {
 	unsigned int found = 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit suite of the check of the next image: finding a note, reading a command
- * line, judging, and counting what is in use.
+ * line, comparing, and counting what is in use.
  *
  * Notes are put together here by the description of the ABI. An image that is
  * searched ends where its mapping ends, so that reading beyond it faults. The
- * components that are judged exist here only. What load and reboot make of a
- * judgement, with real images, is tested in a virtual machine.
+ * components that are compared exist here only. Load and reboot with real images
+ * are tested in a virtual machine.
  */
 
 #include <kunit/test.h>

@@ -82,7 +82,7 @@ unsigned int kho_kunit_in_use(struct kunit *test,
 }
 
 /**
- * kho_kunit_is_held - Does a physical address start a held page in use?
+ * kho_kunit_is_held - check whether a physical address is that of a held page in use
  * @held: the set
  * @phys: the address
  *

@@ -15,8 +15,8 @@
  *	previous kernel has left.
  * report - to be read: what came of all that, one "NAME NUMBER" a line.
  *
- * Owns the pieces and what describes them. Uses KHO as any of its users does,
- * so whoever changes the way of preserved memory has no reason to change this.
+ * Owns the pieces and their description. Uses the public functions of KHO only, so
+ * that it does not depend on how memory is preserved.
  */
 
 #define pr_fmt(fmt) "KHO: test: " fmt
@@ -558,7 +558,7 @@ static struct page *restore_pages(const struct piece *piece)
 	return folio ? folio_page(folio, 0) : NULL;
 }
 
-/* Is it a folio of that order, or pages of their own, that only we refer to? */
+/* True if it is a folio of that order, or single pages, without other references */
 static bool verify_shape(const struct piece *piece, struct page *page)
 {
 	u32 folios = piece->folio ? 1 : piece->nr;

@@ -148,7 +148,7 @@ static union {
 	u8 bytes[KHO_IMAGE_NOTE_ALIGN];
 } next_kernel;
 
-/* Has it been described otherwise than by the note of this one? */
+/* True if it has another description than the note of this one */
 static bool next_is_other;
 
 char *sim_next_cmdline = "kho=on liveupdate=on";

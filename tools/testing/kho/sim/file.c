@@ -344,7 +344,7 @@ void sim_replace_pinned(unsigned int index)
 	replace_index = index;
 }
 
-/* What was replaced: is it preserved? */
+/* True if what was replaced is preserved */
 phys_addr_t sim_replaced(void)
 {
 	return page_to_phys(&replaced->page);

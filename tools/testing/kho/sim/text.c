@@ -154,7 +154,7 @@ void sim_panic(const char *fmt, ...)
 	sim_bug(fmt, 0);
 }
 
-/* Has anything with this text been logged by this kernel? */
+/* True if this kernel has logged anything with this text */
 bool sim_logged(const char *text)
 {
 	return strstr(log_text, text);
@@ -181,7 +181,7 @@ void sim_warn(const char *file, int line, const char *condition)
 	sim_printk("WARNING: %s:%d: %s\n", file, line, condition);
 }
 
-/* How often has a WARN_ON() fired in this kernel? */
+/* Number of WARN_ON() that have fired in this kernel */
 unsigned int sim_warnings(void)
 {
 	return nr_warnings;

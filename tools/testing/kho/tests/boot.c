@@ -13,7 +13,7 @@
 #include "kexec_handover_internal.h"
 #include "tap.h"
 
-/* Does memblock call a page free, for those who ask from below or from above? */
+/* True if memblock lists a page as free, walked upwards or downwards */
 static bool called_free(phys_addr_t phys)
 {
 	bool below = false, above = false;

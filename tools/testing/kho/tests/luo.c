@@ -188,7 +188,7 @@ TEST(shared_data)
 	CHECK_EQ(-ENODATA, liveupdate_flb_get_incoming(&sim_shared, &obj));
 }
 
-/* Nobody can ask for a session, but whoever loads the next kernel is told of them */
+/* Sessions cannot be retrieved, but loading the next kernel logs them */
 TEST(live_update_is_switched_off)
 {
 	struct left left = previous();

@@ -605,7 +605,7 @@ static void set_field(void *in, struct field field, u64 value)
 	memcpy(in + field.offset, &value, field.end - field.offset);
 }
 
-/* For whoever retrieves the file, and for finish */
+/* When the file is retrieved, and when it is finished */
 static void expect_damaged_extent(unsigned int nr, struct field field, u64 value,
 				  const char *text)
 {

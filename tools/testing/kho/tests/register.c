@@ -10,7 +10,7 @@
 
 #define SUBTREE	"late-subtree"
 
-/* Of a module: each kernel has it anew */
+/* Of a module: each kernel has its own */
 static struct kho_component late;
 
 static void load_module(u32 min_version, u32 version)

@@ -43,7 +43,7 @@ static void set_u64(void *fdt, const char *node, const char *prop, u64 value)
 					&value, sizeof(value)));
 }
 
-/* Made anew, while the old one stays what it was */
+/* Allocated again, while the old one is unchanged */
 static void expect_new(const struct sim_handover *h, const char *text)
 {
 	boot(h, "1M:1M:region");

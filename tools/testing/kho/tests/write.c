@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Which version of a component is written, and what the next kernel is told. */
+/* Which version of a component is written and recorded for the next kernel. */
 
 #include <linux/kho/abi/compat.h>
 #include <linux/kho/abi/kexec_handover.h>

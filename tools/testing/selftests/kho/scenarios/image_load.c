@@ -91,7 +91,7 @@ static void first(void)
 	check_kho("next/page-shift", "");
 
 	check_result(load_kernel("ours:memblock=-", ""), 0,
-		     "load one that makes regions anew");
+		     "load one that allocates regions again");
 	check_result(load_next_kernel(), 0, "load a good one");
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++)
 		load_row(i, false);

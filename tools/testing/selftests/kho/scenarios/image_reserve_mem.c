@@ -30,7 +30,7 @@ static void first(void)
 	check_kho("next/potential", "incompatible");
 
 	check_result(load_kernel("ours:memblock=-", ""), 0,
-		     "load an image that makes regions anew");
+		     "load an image that allocates regions again");
 	check(kmsg_has("memblock: 1 in use with version 1, the image lacks this component"),
 	      "the log warns of it");
 	check_kho("next/status", "compatible");

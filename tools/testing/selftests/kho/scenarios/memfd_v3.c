@@ -205,7 +205,7 @@ static void catch(int number)
 	siglongjmp(caught, number);
 }
 
-/* Whoever has the page mapped is told by a signal */
+/* A process that has the page mapped gets a signal */
 static void poison_page(char *page)
 {
 	signal(SIGBUS, catch);

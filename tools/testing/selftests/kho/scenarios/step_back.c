@@ -34,7 +34,7 @@ static void retrieve(int device)
 	close(session);
 }
 
-/* Nobody can be told another version while something is preserved */
+/* The version cannot change while something is preserved */
 static void refused(int device)
 {
 	int session = preserve(device);
