@@ -29,6 +29,7 @@ COUNTING = "nolapic_timer"
 STAMPED = re.compile(r"^# guest (\d+) (.*)$")
 PRINTK = re.compile(r"^\[ *(\d+\.\d+)\]")
 TICK = re.compile(r"^tick (\d+) clock (\d+) bad (\d+)$")
+TAKEN_OVER = re.compile(r"KHO: took over .*, (\d+) (us|cycles)")
 COUNT = re.compile(r"KHO: exec from: \S+ \(count (\d+)\)")
 SUM = re.compile(r"crc32 ([0-9a-f]{8})")
 LAUNCHER = "kho-guest: demo: "
@@ -41,12 +42,14 @@ PARTS = [
     ("ready for the kexec", "preserved"),
     ("kernel", "kexec, until the clock of the new kernel starts"),
     ("init", "until the first program runs"),
-    ("starts", "until kho-guest runs"),
+    ("looks for what was preserved", "until kho-guest runs"),
     ("retrieved", "memory and device state retrieved"),
     ("the memory is what it was", "(sum of all memory)"),
     ("is up", "QEMU started"),
     ("resumed the guest", "device state loaded, guest resumed"),
 ]
+# What KHO, LUO and memfd do in these, and before the clock of the new kernel starts
+OURS = {"preserved", "memory and device state retrieved"}
 STOP = "stops the guest"
 
 # What is worth telling while it happens
@@ -74,6 +77,7 @@ class Console:
         self.events = []        # boot, cycles, text
         self.clocks = {}        # boot: printk's time and cycles, first and last
         self.count = 0
+        self.takeover = (0, "cycles")
         self.failed = []
         self.ended = False
 
@@ -81,6 +85,9 @@ class Console:
         count = COUNT.search(line)
         if count:
             self.count = int(count[1])
+        takeover = TAKEN_OVER.search(line)
+        if takeover:
+            self.takeover = (int(takeover[1]), takeover[2])
         text = khotest.result_line(line)
         if text is None:
             return
@@ -131,6 +138,11 @@ class Console:
             raise Fault("the first boot has no clock")
         return (last - first) / (end - begin)
 
+    def takeover_cycles(self):
+        """The kernel says cycles where its clock does not run yet."""
+        time, unit = self.takeover
+        return time * self.cycles_per_second() / 1e6 if unit == "us" else time
+
     def moments(self):
         """Of the gap, in cycles: its start, then the end of each part."""
         at = [cycles for boot, cycles, text in self.events
@@ -164,6 +176,7 @@ def gap_rows(console, instructions):
     at = console.moments()
     rows = [("the gap", "seconds") + (("instructions",) if instructions else ())]
     total = 0
+    ours = console.takeover_cycles()
 
     def row(name, cycles):
         count = (f"{cycles / 1e6:.1f} M",) if instructions else ()
@@ -172,7 +185,9 @@ def gap_rows(console, instructions):
     for (_, name), begin, end in zip(PARTS, at, at[1:]):
         rows.append(row(name, end - begin))
         total += 0 if name.startswith("(") else end - begin
-    return rows + [row("all but the sums", total)]
+        ours += end - begin if name in OURS else 0
+    return rows + [row("all but the sums", total),
+                   row("of it KHO, LUO and memfd", ours)]
 
 
 def result_rows(console):

@@ -24,7 +24,8 @@ FIRST = [
     (4.5, "kho-guest: demo: looked at the memory: crc32 0000abcd"),
     (4.75, "kho-guest: demo: ready for the kexec")]
 SECOND = [
-    (0.5, "init up=500000000 release=two"), (1.0, "kho-guest: demo: starts"),
+    (0.5, "init up=500000000 release=two"), (0.9, "kho-guest: demo: starts"),
+    (1.0, "kho-guest: demo: looks for what was preserved"),
     (1.5, "kho-guest: demo: retrieved the memory and the device state"),
     (2.5, "kho-guest: demo: the memory is what it was: crc32 0000abcd"),
     (2.75, "kho-guest: demo: QEMU 7.2.22 is up"),
@@ -40,6 +41,8 @@ def console(first=FIRST, second=SECOND, end="# end of scenario"):
             seen.line(f"[{seconds:12.6f}] khotest: # guest "
                       f"{int((base + seconds) * 1e9)} {text}")
         if lines is first:
+            seen.line("[    0.0] KHO: took over 9 pages in 2 runs, 250000000 cycles,"
+                      " 4 KiB of scratch")
             seen.line("[    0.1] KHO: exec from: one (count 1)")
     seen.line(f"[    9.000000] khotest: {end}")
     return seen
@@ -47,6 +50,13 @@ def console(first=FIRST, second=SECOND, end="# end of scenario"):
 
 def without(lines, text):
     return [line for line in lines if text not in line[1]]
+
+
+def last_row(takeover):
+    seen = console()
+    seen.line("[    0.0] KHO: took over 9 pages in 2 runs, "
+              f"{takeover}, 4 KiB of scratch")
+    return demoguest.gap_rows(seen, True)[-1]
 
 
 def replaced(lines, old, new):
@@ -72,9 +82,11 @@ def cases():
     rows = demoguest.gap_rows(good, True)
     yield ("the parts of the gap", [row[1] for row in rows[1:]] == [
         "0.50", "1.00", "0.25", "0.25", "0.50", "0.50", "0.50", "1.00", "0.25",
-        "0.25", "3.00"])
+        "0.25", "3.00", "1.00"])
     yield "instructions on request", rows[1][2] == "500.0 M" and \
         len(demoguest.gap_rows(good, False)[1]) == 2
+    yield ("the take-over in either unit",
+           last_row("2000 us")[2] == last_row("2000000 cycles")[2] == "752.0 M")
     result = list(demoguest.result_rows(good))
     yield ("ticks on both sides", result[3] ==
            ("ticks of the guest", "1 to 3", "4 to 4"))
