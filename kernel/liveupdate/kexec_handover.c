@@ -1548,14 +1548,14 @@ fs_initcall(kho_init);
 /* The area for a crash kernel */
 
 /**
- * kho_crash_shrunk - tell the next kernel that the area has become smaller
+ * kho_crash_shrunk - record in the FDT that the area has become smaller
  *
  * Context: under the lock of kexec, before the rest is freed; may sleep.
  */
 void kho_crash_shrunk(void)
 {
 	if (kho_enable && kho_edit_out_fdt(kho_crash_write, NULL))
-		pr_warn("the next kernel is told of a crash area that is too large\n");
+		pr_warn("the FDT cannot be updated: its area for a crash kernel is too large now\n");
 }
 
 /* Calls of kexec_file_load() */
@@ -1566,7 +1566,7 @@ static void kho_warn_crash(const struct kimage *image)
 	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
 
 	if (image->kho.next.known != KHO_NEXT_KNOWN && kho_crash_areas(area))
-		pr_warn("the next kernel may not know the area for a crash kernel, it needs scratch for one: cold boot with a larger kho_scratch=\n");
+		pr_warn("the next kernel may not find the area for a crash kernel and needs scratch for one: cold boot with a larger kho_scratch=\n");
 }
 
 /**

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KHO crash memory - hand on the area for a crash kernel.
+ * KHO crash memory - reuse the area for a crash kernel after kexec.
  *
- * The next kernel reserves such an area while memblock allocates from scratch
- * only. It needs one piece of several hundred MiB, which scratch would have to
- * hold beside an image that may be anywhere. The area of this kernel needs no
- * scratch: it was never free memory, so nothing preserved is in it, and the crash
- * kernel loaded there is of no use after the kexec. The FDT says where it is, and
- * nothing but the area of the next kernel is allocated from it before that
- * kernel has taken preserved memory over. It is no scratch: no segment of an image
- * goes there, and KASLR does not choose it.
- *
- * As scratch it would be of no use to a kernel that does not read the FDT for it:
- * what that one allocates first takes the upper end, and the rest is too small.
+ * The next kernel reserves such an area while memblock allocates from scratch only.
+ * It needs several hundred contiguous MiB, which scratch would need beside an image
+ * at any address. The area of this kernel is used instead: it was never free memory,
+ * so it contains nothing preserved, and its crash kernel is useless after the kexec.
+ * The FDT records its address. Until the next kernel has taken preserved memory over,
+ * only its own area for a crash kernel is allocated there. It is not scratch: neither
+ * segments of an image nor KASLR use it. A kernel that does not read the FDT for it
+ * would allocate at its upper end first, and the rest would be too small.
  *
  * Owns the property of the FDT and the early allocation.
  */

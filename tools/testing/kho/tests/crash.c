@@ -150,7 +150,7 @@ TEST(crash_area_and_a_stock_kernel)
 	sim_unload();
 	sim_next_is_stock();
 	CHECK_EQ(0, sim_load());
-	CHECK(sim_logged("may not know the area for a crash kernel"));
+	CHECK(sim_logged("may not find the area for a crash kernel"));
 
 	h = sim_kexec();
 	CHECK_EQ(0, fdt_nop_property(phys_to_virt(h.fdt), 0, KHO_FDT_CRASH_PROP_NAME));
