@@ -16,9 +16,9 @@
  */
 
 /*
- * The newest version that this kernel reads, and the oldest; what it writes if
- * nothing speaks for another, and the oldest that it writes; what Linux 7.3 wrote
- * before versions were stated: it had no greetings.
+ * Newest and oldest version that this kernel reads; the version that it writes by
+ * default, and the oldest that it writes; the version of Linux 7.3, which does not
+ * record versions and had no greetings.
  */
 #define GREETING_VERSION		2
 #define GREETING_MIN_VERSION		1

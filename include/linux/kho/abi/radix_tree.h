@@ -56,9 +56,9 @@
  */
 
 /*
- * The newest version that this kernel reads, and the oldest; what it writes if
- * nothing speaks for another, and the oldest that it writes; what Linux 7.3 wrote
- * before versions were stated in the KHO FDT.
+ * Newest and oldest version that this kernel reads; the version that it writes by
+ * default, and the oldest that it writes; the version of Linux 7.3, which does not
+ * record versions in the KHO FDT.
  */
 #define KHO_RADIX_VERSION		1
 #define KHO_RADIX_MIN_VERSION		1
