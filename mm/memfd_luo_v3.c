@@ -741,9 +741,8 @@ static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
  * struct memfd_luo_reader - position in the extents of an incoming file
  * @ser: the file.
  * @batch: what accounts for what is restored.
- * @piece: the current piece, %NULL before the first.
- * @i: the next extent in it.
- * @extents_left: how many there are from there on.
+ * @nr_pieces: how many pieces have been taken and read.
+ * @extents_left: how many extents have not been read.
  * @pages_left: how many pages they have.
  * @poisoned_left: how many they have that are poisoned.
  * @index: the first index that is still free.
@@ -752,8 +751,7 @@ static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 struct memfd_luo_reader {
 	const struct memfd_luo_v3_ser *ser;
 	struct kho_restore_batch *batch;
-	struct memfd_luo_extents *piece;
-	u64 i;
+	unsigned long nr_pieces;
 	u64 extents_left;
 	u64 pages_left;
 	u64 poisoned_left;
@@ -833,47 +831,29 @@ hold_back:
 	return ERR_PTR(err);
 }
 
-/* Restore the next piece before it is read, so that it is not freed meanwhile */
-static bool memfd_luo_take_piece(struct memfd_luo_reader *r, phys_addr_t phys)
+/* Get a piece before it is read: nobody else may free it meanwhile */
+static struct memfd_luo_extents *
+memfd_luo_take_piece(struct memfd_luo_reader *r, phys_addr_t phys)
 {
-	if (kho_preserved_order(phys) != get_order(sizeof(*r->piece)) ||
+	struct memfd_luo_extents *piece;
+
+	if (kho_preserved_order(phys) != get_order(sizeof(*piece)) ||
 	    !kho_restore_folio_batch(r->batch, phys)) {
 		pr_warn("extents of a memfd at %pa are not in preserved memory\n",
 			&phys);
-		return false;
+		return NULL;
 	}
 
-	r->piece = phys_to_virt(phys);
-	r->i = 0;
-	if (!r->piece->nr || r->piece->nr > MEMFD_LUO_EXTENTS_IN_PIECE ||
-	    r->piece->nr > r->extents_left) {
+	piece = phys_to_virt(phys);
+	if (!piece->nr || piece->nr > MEMFD_LUO_EXTENTS_IN_PIECE ||
+	    piece->nr > r->extents_left) {
 		pr_warn("memfd has %llu extents at %pa, expected 1 to %llu\n",
-			r->piece->nr, &phys,
+			piece->nr, &phys,
 			min((u64)MEMFD_LUO_EXTENTS_IN_PIECE, r->extents_left));
-		return false;
+		return NULL;
 	}
 
-	return true;
-}
-
-/* The next extent, anything; %NULL after the last one or if there is none to read */
-static const struct memfd_luo_extent *
-memfd_luo_next_extent(struct memfd_luo_reader *r)
-{
-	phys_addr_t phys = r->ser->first.phys;
-
-	if (!r->extents_left)
-		return NULL;
-
-	if (r->piece && r->i == r->piece->nr) {
-		phys = r->piece->next.phys;
-		folio_put(virt_to_folio(r->piece));
-		r->piece = NULL;
-	}
-	if (!r->piece && !memfd_luo_take_piece(r, phys))
-		return NULL;
-
-	return &r->piece->extents[r->i++];
+	return piece;
 }
 
 /* A kernel without large folios reads those of one with them as single pages */
@@ -922,6 +902,53 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 	}
 
 	return true;
+}
+
+static bool memfd_luo_read_piece(struct memfd_luo_reader *r,
+				 const struct memfd_luo_extents *piece)
+{
+	for (u64 i = 0; i < piece->nr; i++) {
+		const struct memfd_luo_extent *e = &piece->extents[i];
+
+		if (!memfd_luo_check_extent(r, e))
+			return false;
+		r->index = e->index + e->nr_pages;
+		r->extents_left--;
+		if (memfd_luo_has_memory(e))
+			r->pages_left -= e->nr_pages;
+		else
+			r->poisoned_left -= e->nr_pages;
+	}
+
+	return true;
+}
+
+/*
+ * Take and check all pieces. An extent that is too long names memory of others,
+ * which is known only when what follows it has been read.
+ */
+static bool memfd_luo_read_pieces(struct memfd_luo_reader *r)
+{
+	phys_addr_t phys = r->ser->first.phys;
+
+	while (r->extents_left) {
+		struct memfd_luo_extents *piece = memfd_luo_take_piece(r, phys);
+
+		if (!piece || !memfd_luo_read_piece(r, piece))
+			return false;
+		r->nr_pieces++;
+		phys = piece->next.phys;
+		cond_resched();
+	}
+
+	if (!r->pages_left && !r->poisoned_left)
+		return true;
+
+	pr_warn("memfd has extents of %llu pages and %llu poisoned ones, expected %llu and %llu\n",
+		r->ser->nr_pages - r->pages_left,
+		r->ser->nr_poisoned - r->poisoned_left, r->ser->nr_pages,
+		r->ser->nr_poisoned);
+	return false;
 }
 
 /* Smaller folios are not worth it: single pages are added many at a time */
@@ -1156,10 +1183,28 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 	return true;
 }
 
+static bool memfd_luo_restore_piece(struct memfd_luo_reader *r,
+				    struct address_space *mapping,
+				    const struct memfd_luo_extents *piece, int *err)
+{
+	for (u64 i = 0; i < piece->nr; i++) {
+		const struct memfd_luo_extent *e = &piece->extents[i];
+
+		if (!memfd_luo_restore_extent(r, *err ? NULL : mapping, e, err)) {
+			pr_warn("memfd has %u pages at page frame 0x%llx, order %u, index %llu, that are not preserved\n",
+				e->nr_pages, e->pfn, e->order, e->index);
+			return false;
+		}
+		cond_resched();
+	}
+
+	return true;
+}
+
 /*
  * Restore all extents, to @mapping or to the page allocator. After one that cannot
- * be added the others are freed. One that is damaged ends it: whose memory the
- * others name is unknown.
+ * be added the others are freed. One that is not preserved ends it: whose memory
+ * the others name is unknown.
  */
 static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 			     struct address_space *mapping,
@@ -1173,40 +1218,24 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 		.poisoned_left = ser->nr_poisoned,
 		.end = DIV_ROUND_UP_ULL(ser->size, PAGE_SIZE),
 	};
-	const struct memfd_luo_extent *e;
+	phys_addr_t phys = ser->first.phys;
+	bool good = memfd_luo_read_pieces(&r);
 	int err = 0;
 
-	while ((e = memfd_luo_next_extent(&r))) {
-		/* Another owner of the page must not change it meanwhile */
-		const struct memfd_luo_extent extent = *e;
+	/*
+	 * Nobody else changes pieces that have been taken. One that could not be
+	 * read may be somebody else's: it is not freed.
+	 */
+	for (; r.nr_pieces; r.nr_pieces--) {
+		struct memfd_luo_extents *piece = phys_to_virt(phys);
 
-		if (!memfd_luo_check_extent(&r, &extent))
-			break;
-		if (!memfd_luo_restore_extent(&r, err ? NULL : mapping, &extent, &err)) {
-			pr_warn("memfd has %u pages at page frame 0x%llx, order %u, index %llu, that are not preserved\n",
-				extent.nr_pages, extent.pfn, extent.order, extent.index);
-			break;
-		}
-		r.index = extent.index + extent.nr_pages;
-		r.extents_left--;
-		if (memfd_luo_has_memory(&extent))
-			r.pages_left -= extent.nr_pages;
-		else
-			r.poisoned_left -= extent.nr_pages;
-		cond_resched();
+		good = good && memfd_luo_restore_piece(&r, mapping, piece, &err);
+		phys = piece->next.phys;
+		folio_put(virt_to_folio(piece));
 	}
-
-	if (!r.extents_left && !r.pages_left && !r.poisoned_left) {
-		if (r.piece)
-			folio_put(virt_to_folio(r.piece));
+	if (good)
 		return err;
-	}
 
-	if (!r.extents_left)
-		pr_warn("memfd has extents of %llu pages and %llu poisoned ones, expected %llu and %llu\n",
-			ser->nr_pages - r.pages_left,
-			ser->nr_poisoned - r.poisoned_left, ser->nr_pages,
-			ser->nr_poisoned);
 	kho_hold_back("part of a memfd", -EINVAL);
 	return -EINVAL;
 }

@@ -647,11 +647,35 @@ TEST(page_frame)
 TEST(number_of_pages)
 {
 	expect_damaged_extent(0, EXTENT(nr_pages), 0, "extent of 0 pages");
-	expect_damaged_extent(0, EXTENT(nr_pages), 9, "9 pages at page frame");
+	expect_damaged_extent(0, EXTENT(nr_pages), 9,
+			      "extent of 8 pages at index 32, expected at most 7");
 	expect_damaged_extent(0, EXTENT(nr_pages), U32_MAX, "extent of 4294967295 pages");
 	expect_damaged_extent(1, EXTENT(nr_pages), 12, "12 pages");
 	expect_damaged_extent(2, EXTENT(nr_pages), 16,
 			      "extent of 16 pages at index 32, expected at most 8");
+}
+
+/* Then it has a page of another file, which comes back all the same */
+TEST(too_long)
+{
+	struct file *file, *other;
+	u64 data, kept;
+
+	start();
+	file = sim_file(8, 0);
+	other = sim_file(1, 0);
+	sim_file_add(file, 16, 0);
+	i_size_write(file_inode(file), 17 * PAGE_SIZE);
+	data = sim_memfd_preserve(file);
+	kept = hand_over(other);
+	CHECK_EQ(extent_at(data, 0)->pfn + 8, extent_at(kept, 0)->pfn);
+
+	extent_at(data, 0)->nr_pages = 9;
+	expect_damage(data, -EINVAL, extent_at(data, 1)->pfn,
+		      "extent of 1 pages at index 16, expected at most 0");
+	other = retrieve(kept);
+	expect_pages(other, 0, 1);
+	close_file(other);
 }
 
 TEST(order)
