@@ -30,6 +30,7 @@ help:
 	@echo 'make check       the static layer alone: checkpatch, W=1, sparse, kernel-doc'
 	@echo 'make kunit       the KUnit suites alone'
 	@echo 'make vm-test     the scenarios in virtual machines alone'
+	@echo 'make systemd-test  systemd'\''s own test of live updates'
 	@echo 'make bench       measure a live update in instructions, against stock'
 	@echo 'make fuzz        fuzz each reader for SECONDS=n, by default 60'
 	@echo 'make damage      damage what is handed over, SEEDS=n times, by default 100'
@@ -75,6 +76,9 @@ kunit:
 series-check:
 	@scripts/test.sh series-check
 
+systemd-test:
+	@scripts/clients.sh upstream
+
 vm-test:
 	@scripts/test.sh vm
 
@@ -96,5 +100,5 @@ clean:
 		build/userspace-coverage \
 		build/series build/series.git build/newest build/series-check build/deb
 
-.PHONY: help base tree refresh kernel demo gap test check kunit vm-test bench kho-compat fuzz \
-	damage coverage clean series series-check deb
+.PHONY: help base tree refresh kernel demo gap test check kunit systemd-test vm-test bench \
+	kho-compat fuzz damage coverage clean series series-check deb

@@ -17,8 +17,8 @@ case $arch in
 arm64)	layers='kunit vm vm-64k base-selftests'
 	more_layers='damage uefi vm-debug' ;;
 *)	layers='scripts tools static memblock userspace vm uefi damage series'
-	layers="$layers base-selftests kunit-debug checkers arm64"
-	more_layers='clients kunit vm-debug series-check' ;;
+	layers="$layers base-selftests clients kunit-debug checkers arm64"
+	more_layers='kunit vm-debug series-check' ;;
 esac
 
 # layer NAME TAP_FILE COMMAND...
