@@ -232,6 +232,7 @@ int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
 int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		 void *data);
 bool kho_in_memory(phys_addr_t phys);
+unsigned long kho_takeover_steps(void);
 int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 		  unsigned long *pages);
 bool kho_complete_range(struct page *page);

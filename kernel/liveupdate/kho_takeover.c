@@ -162,22 +162,25 @@ struct kho_region {
 	int nid;
 };
 
+/* The region of the last search; valid until memory changes */
+static struct kho_region kho_last_region __initdata;
+
 /* Addresses ascend mostly, so the same region is likely to match again */
 static const struct kho_region *__init kho_find_region(unsigned long pfn)
 {
-	static struct kho_region last __initdata;
+	struct kho_region *last = &kho_last_region;
 	unsigned long start;
 
-	if (pfn >= last.pfn && pfn < last.end)
-		return &last;
+	if (pfn >= last->pfn && pfn < last->end)
+		return last;
 
-	last.nid = memblock_search_pfn_nid(pfn, &start, &last.end);
-	last.pfn = pfn;
+	last->nid = memblock_search_pfn_nid(pfn, &start, &last->end);
+	last->pfn = pfn;
 	/* What firmware keeps is a region of its own */
-	if (last.nid < 0 || !memblock_is_map_memory(PFN_PHYS(pfn)))
-		last.end = 0;
+	if (last->nid < 0 || !memblock_is_map_memory(PFN_PHYS(pfn)))
+		last->end = 0;
 
-	return pfn < last.end ? &last : NULL;
+	return pfn < last->end ? last : NULL;
 }
 
 /* The fault of a run that is not all in memory of one node, or NULL */
@@ -210,25 +213,46 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* True if no part of a run is reserved */
+/* Reservations looked at so far */
+static unsigned long kho_reserved_steps __initdata;
+
+/* How many reservations the take-over has looked at so far; for tests */
+unsigned long __init kho_takeover_steps(void)
+{
+	return kho_reserved_steps;
+}
+
+static bool __init kho_reserved_ends_by(unsigned long i, phys_addr_t phys)
+{
+	const struct memblock_region *r = &memblock.reserved.regions[i];
+
+	kho_reserved_steps++;
+	return r->base + r->size <= phys;
+}
+
+/*
+ * The index of the first reservation that ends after @phys. Addresses ascend mostly,
+ * so it is next to the last one that was found, wherever that is by now.
+ */
+static unsigned long __init kho_find_reserved(phys_addr_t phys)
+{
+	static unsigned long i __initdata;
+
+	i = min(i, memblock.reserved.cnt);
+	while (i && !kho_reserved_ends_by(i - 1, phys))
+		i--;
+	while (i < memblock.reserved.cnt && kho_reserved_ends_by(i, phys))
+		i++;
+	return i;
+}
+
+/* True if no part of a run, which is memory, is reserved */
 static bool __init kho_run_unreserved(const struct kho_run *run)
 {
-	static phys_addr_t start __initdata, end __initdata;
-	phys_addr_t first = PFN_PHYS(run->pfn), stop = PFN_PHYS(run->end);
-	u64 i;
+	unsigned long i = kho_find_reserved(PFN_PHYS(run->pfn));
 
-	if (first >= start && stop <= end)
-		return true;
-
-	/* With movable_node that of hotpluggable memory, too */
-	__for_each_mem_range(i, &memblock.memory, &memblock.reserved, NUMA_NO_NODE,
-			     MEMBLOCK_HOTPLUG, &start, &end, NULL) {
-		if (first < end)
-			return first >= start && stop <= end;
-	}
-
-	end = 0;
-	return false;
+	return i == memblock.reserved.cnt ||
+	       memblock.reserved.regions[i].base >= PFN_PHYS(run->end);
 }
 
 /*
@@ -238,13 +262,17 @@ static bool __init kho_run_unreserved(const struct kho_run *run)
  */
 static unsigned long __init kho_count_used(const struct kho_run *run)
 {
+	unsigned long i = kho_find_reserved(PFN_PHYS(run->pfn));
 	unsigned long nr = 0, pfn = run->pfn;
-	struct memblock_region *r;
 
 	/* Two regions may have parts of the same page */
-	for_each_reserved_mem_region(r) {
+	for (; i < memblock.reserved.cnt && pfn < run->end; i++) {
+		const struct memblock_region *r = &memblock.reserved.regions[i];
 		unsigned long from, end;
 
+		kho_reserved_steps++;
+		if (r->base >= PFN_PHYS(run->end))
+			break;
 		if (!(r->flags & MEMBLOCK_RSRV_KERN))
 			continue;
 
@@ -510,6 +538,8 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		.max_nodes = kho_map_max_nodes(),
 	};
 
+	/* Memory may have changed since another walk */
+	kho_last_region = (struct kho_region) {};
 	return kho_radix_walk_tree(map, &radix_cb, &walk);
 }
 
@@ -751,17 +781,27 @@ static bool __init kho_run_in_scratch(const struct kho_run *run)
  */
 static int __init kho_drop_reservations(const struct kho_run *run)
 {
+	return memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
+}
+
+/* 1 if no part of a run has another owner, 0 if one has; or an error */
+static int __init kho_claim_run(const struct kho_run *run)
+{
+	if (kho_run_in_scratch(run) || kho_any_preserved(run->pfn, run->end))
+		return 0;
 	if (kho_run_unreserved(run))
+		return 1;
+	if (kho_count_used(run))
 		return 0;
 
-	return memblock_phys_free(PFN_PHYS(run->pfn), PFN_PHYS(run->end - run->pfn));
+	return kho_drop_reservations(run) ?: 1;
 }
 
 /* A single range, of a run that is invalid as a whole */
 static int __init kho_take_range(const struct kho_run *range,
 				 struct kho_taken *taken)
 {
-	unsigned long used;
+	unsigned long nr_pages = range->end - range->pfn, used;
 	int err;
 
 	/*
@@ -786,25 +826,21 @@ static int __init kho_take_range(const struct kho_run *range,
 		return err ?: kho_take_pages(range, taken);
 	}
 
-	/* Regions of reserve_mem have found their owner */
-	if (used == range->end - range->pfn)
+	/* A region of reserve_mem is where it belongs */
+	if (used == nr_pages &&
+	    memblock_is_named(PFN_PHYS(range->pfn), PFN_PHYS(range->end)))
 		return 0;
 
 	/* It cannot be restored, but the rest of it may still be in use */
 	kho_lose_range(range, "has been taken for something else", taken);
+	if (used == nr_pages)
+		return 0;
+
 	kho_init_struct_pages(range);
 	return kho_frames_add(range->pfn, range->end, 0);
 }
 
-/* True if no part of a range has another owner */
-static bool __init kho_run_free(const struct kho_run *run)
-{
-	return !kho_run_in_scratch(run) &&
-	       !kho_any_preserved(run->pfn, run->end) &&
-	       (kho_run_unreserved(run) || !kho_count_used(run));
-}
-
-/* The same for many pages, of which most are valid */
+/* As kho_take_run() for many pages, of which most are valid */
 static bool __init kho_take_word(unsigned long pfn, unsigned long word, int nid,
 				 void *data)
 {
@@ -835,7 +871,8 @@ static bool __init kho_take_span(const struct kho_run *span,
 	struct kho_taken *taken = data;
 
 	taken->nid = NUMA_NO_NODE;
-	if (span && span->order && kho_run_unreserved(span) && kho_run_free(span))
+	if (span && span->order && kho_run_unreserved(span) &&
+	    !kho_run_in_scratch(span) && !kho_any_preserved(span->pfn, span->end))
 		taken->nid = kho_find_region(span->pfn)->nid;
 	return false;
 }
@@ -844,15 +881,14 @@ static int __init kho_take_run(const struct kho_run *run, void *data)
 {
 	struct kho_taken *taken = data;
 	struct kho_run range = *run;
-	int err = 0;
+	int err;
 
 	if (taken->nid != NUMA_NO_NODE)
 		return kho_take_pages(run, taken);
 
-	if (kho_run_free(run)) {
-		err = kho_drop_reservations(run);
-		return err ?: kho_take_pages(run, taken);
-	}
+	err = kho_claim_run(run);
+	if (err)
+		return err < 0 ? err : kho_take_pages(run, taken);
 
 	for (; range.pfn < run->end && !err; range.pfn = range.end) {
 		range.end = range.pfn + BIT(range.order);
@@ -887,12 +923,9 @@ static int __init kho_keep_fdt(phys_addr_t fdt)
 		return 0;
 
 	pr_warn("the FDT at %pa is not preserved itself\n", &fdt);
-	if (!kho_run_free(&run))
-		return -EINVAL;
-
-	err = kho_drop_reservations(&run);
-	if (err)
-		return err;
+	err = kho_claim_run(&run);
+	if (err <= 0)
+		return err ?: -EINVAL;
 
 	kho_init_struct_pages(&run);
 	return kho_frames_add(run.pfn, run.end, 0);

@@ -21,6 +21,9 @@ struct uts_namespace init_uts_ns = { .name.release = "7.3-sim" };
 /* mem= of the command line */
 phys_addr_t sim_memory_limit = PHYS_ADDR_MAX;
 
+/* movable_node */
+bool sim_movable_node;
+
 /* As far as the memory map: kho= and kho_scratch= have been read already */
 void sim_boot_map(const struct sim_handover *from)
 {

@@ -965,7 +965,8 @@ extern struct uts_namespace init_uts_ns;
 #define kmemleak_free_part_phys(phys, size) do { } while (0)
 #define kmemleak_ignore_phys(phys)	do { } while (0)
 #define mirrored_kernelcore		false
-#define movable_node_is_enabled()	false
+extern bool sim_movable_node;
+#define movable_node_is_enabled()	sim_movable_node
 #define K(pages)			((pages) << (PAGE_SHIFT - 10))
 #define string_get_size(...)		do { } while (0)
 

@@ -7,6 +7,7 @@
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/radix_tree.h>
 
+#include "kexec_handover_internal.h"
 #include "tap.h"
 
 static struct sim_handover handover;
@@ -62,6 +63,47 @@ TEST(range_in_another)
 }
 
 static phys_addr_t middle;
+
+static void use_all(void)
+{
+	memblock_reserve_kern(middle, 4 * PAGE_SIZE);
+}
+
+/* By somebody who was told that this was free: its owner does not get it back */
+TEST(range_of_which_all_is_used)
+{
+	phys_addr_t after;
+
+	sim_boot(NULL);
+	middle = preserve(2);
+	after = preserve(2);
+	handover = sim_kexec();
+
+	boot_with(use_all);
+	CHECK(sim_logged("preserved range of order 2 at page frame 0x"));
+	CHECK(sim_logged("has been taken for something else and is lost"));
+	CHECK(sim_logged("lost 1 preserved ranges, 4 pages"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(middle));
+	expect_restored(after);
+}
+
+/* What memblock said of memory is not true for ever */
+TEST(memory_that_goes_between_two_walks)
+{
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	phys = preserve(0);
+	handover = sim_kexec();
+
+	sim_scratch_parse((char[]){ "4M,0,4M" });
+	sim_boot_early(&handover);
+	CHECK(kho_in_memory(phys));
+	memblock_mark_nomap(phys, PAGE_SIZE);
+	kho_memory_init();
+	CHECK(sim_logged("is in no memory that this kernel knows and is lost"));
+	CHECK_EQ(-ENOENT, kho_preserved_order(phys));
+}
 
 static void use_a_page(void)
 {
@@ -179,6 +221,68 @@ TEST(run_on_two_nodes)
 	for (unsigned int i = 4; i < 16; i += 4)
 		CHECK(kho_restore_pages(middle + i * PAGE_SIZE, 4));
 	CHECK_MACHINE();
+}
+
+static phys_addr_t blocks[12];
+
+/* Every other page of the blocks */
+static phys_addr_t nth_page(unsigned int n)
+{
+	return blocks[n / 256] + n % 256 * 2 * PAGE_SIZE;
+}
+
+/* On nodes of which one may be taken out, some of the pages in between are in use */
+static void use_pages_between(void)
+{
+	const struct sim_range *node1 = &sim_memory[2];
+
+	sim_movable_node = true;
+	memblock_mark_hotplug(node1->start, node1->end - node1->start);
+	for (unsigned int i = 0; i < 400; i++)
+		memblock_reserve_kern(nth_page(7 * i) + PAGE_SIZE, PAGE_SIZE);
+}
+
+/* So are some of what is preserved, and some that is near to nothing else */
+static void use_pages(void)
+{
+	use_pages_between();
+	for (unsigned int i = 0; i < 2000; i += 2)
+		memblock_reserve_kern(nth_page(i), PAGE_SIZE);
+}
+
+static void preserve_many(void)
+{
+	sim_boot(NULL);
+	for (unsigned int i = 0; i < ARRAY_SIZE(blocks); i++) {
+		struct page *page = alloc_pages(GFP_KERNEL, 9);
+
+		if (!CHECK(page))
+			return;
+		blocks[i] = page_to_phys(page);
+	}
+	for (unsigned int nr = 0; nr < 3000; nr++)
+		CHECK_EQ(0, kho_preserve_pages(phys_to_page(nth_page(nr)), 1));
+	handover = sim_kexec();
+}
+
+/* No step for each range and each reservation */
+TEST(many_ranges_and_reservations)
+{
+	preserve_many();
+	boot_with(use_pages_between);
+	for (unsigned int nr = 0; nr < 3000; nr++)
+		CHECK_EQ(0, kho_preserved_order(nth_page(nr)));
+	printf("# %lu steps\n", kho_takeover_steps());
+	CHECK(kho_takeover_steps() <= 10000);
+}
+
+TEST(many_ranges_in_use)
+{
+	preserve_many();
+	boot_with(use_pages);
+	CHECK(sim_logged("lost 1000 preserved ranges, 1000 pages"));
+	printf("# %lu steps\n", kho_takeover_steps());
+	CHECK(kho_takeover_steps() <= 20000);
 }
 
 /* Firmware tells some memory from other: that is a border, but no obstacle */
