@@ -6,8 +6,9 @@
  *
  * plan - "NUMBER" decides on the damages; reading it tells them, one
  *	"SESSION STRUCTURE" a line, where SESSION is a number, or -1 for what many
- *	depend on. The same number leads to the same plan in every kernel, so that
- *	the next one knows what was done to it.
+ *	depend on. The first line, "memfd VERSION vmalloc VERSION", has the versions
+ *	in which files have to be preserved for it. The same number leads to the
+ *	same plan in every kernel, so that the next one knows what was done to it.
  * arm - any number: the plan is carried out when kexec comes.
  * scratch - "1" and "0": images that are loaded in between get a damaged list of
  *	scratch areas, if that is the plan. It is part of the image, and the image
@@ -23,7 +24,7 @@
  * is that file which is damaged.
  *
  * A damaged address never is that of other preserved memory by accident. No
- * reader could tell, as version 1 has no checksums.
+ * reader could tell, as no version has checksums.
  *
  * Owns the list of structures and the ways to damage them. Nothing here knows
  * how the next kernel judges any of it.
@@ -89,13 +90,16 @@ enum structure {
 	SESSION = NR_SHARED,
 	FILE_LIST,
 	FILE_ENTRY,
+	/* In version 2 of memfd */
 	MEMFD,
 	CHUNK,
 	ARRAY,
+	/* In version 3 */
+	MEMFD_V3,
+	PIECE,
+	EXTENT,
 	NR_STRUCTURES,
 };
-
-#define NR_LOCAL	(NR_STRUCTURES - NR_SHARED)
 
 static const char *const names[NR_STRUCTURES] = {
 	[FDT] = "fdt",
@@ -114,6 +118,26 @@ static const char *const names[NR_STRUCTURES] = {
 	[MEMFD] = "memfd",
 	[CHUNK] = "vmalloc-chunk",
 	[ARRAY] = "folio-array",
+	[MEMFD_V3] = "memfd-3",
+	[PIECE] = "memfd-extents",
+	[EXTENT] = "memfd-extent",
+};
+
+/* What files are described by */
+enum format {
+	BLOCKS,		/* memfd 2, vmalloc 1 */
+	EXTENTS,	/* memfd 2, vmalloc 2 */
+	NO_ARRAY,	/* memfd 3 */
+	NR_FORMATS,
+};
+
+static const struct {
+	unsigned int memfd;
+	unsigned int vmalloc;
+} versions[NR_FORMATS] = {
+	[BLOCKS] = { 2, 1 },
+	[EXTENTS] = { 2, 2 },
+	[NO_ARRAY] = { 3, 1 },
 };
 
 /* What aimed damages put into a field */
@@ -184,7 +208,7 @@ static const struct field shared_fields[] = {
 	FIELD(SCRATCH, u64, struct kho_scratch, size),
 };
 
-static const struct field local_fields[] = {
+static const struct field block_fields[] = {
 	FIELD(SESSION, u64, struct luo_session_ser, name),
 	FIELD(SESSION, u64, struct luo_session_ser, file_set_ser.files),
 	FIELD(SESSION, u64, struct luo_session_ser, file_set_ser.count),
@@ -203,20 +227,69 @@ static const struct field local_fields[] = {
 	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.flags),
 	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.order),
 	FIELD(CHUNK, u64, struct kho_vmalloc_chunk, hdr.next),
-	/* The first entry, which is their number in version 2, and what follows */
-	{ .in = CHUNK, .offset = offsetof(struct kho_vmalloc_chunk, phys),
-	  .size = sizeof(u64) },
-	FIELD(CHUNK, u64, struct kho_vmalloc_extent_chunk, extents[0].phys),
-	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].first),
-	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].nr_pages),
+	FIELD(CHUNK, u64, struct kho_vmalloc_chunk, phys[0]),
+	/* Of a file of few folios it is the entry that ends the chunk */
+	FIELD(CHUNK, u64, struct kho_vmalloc_chunk, phys[1]),
 	{ .in = ARRAY, .size = sizeof(u64), .pfn = true },
 	FIELD(ARRAY, u64, struct memfd_luo_folio_ser, index),
 };
 
-#define NR_SHARED_AIMS	(ARRAY_SIZE(shared_fields) * NR_VALUES)
-#define NR_LOCAL_AIMS	(ARRAY_SIZE(local_fields) * NR_VALUES)
-#define NR_LOCAL_BOOTS	DIV_ROUND_UP(NR_LOCAL_AIMS, NR_VICTIMS)
-#define NR_AIMS		(NR_LOCAL_BOOTS + NR_SHARED_AIMS)
+static const struct field extent_fields[] = {
+	FIELD(MEMFD, u64, struct memfd_luo_ser, folios.area.first),
+	FIELD(MEMFD, u32, struct memfd_luo_ser, folios.area.total_pages),
+	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.flags),
+	FIELD(MEMFD, u16, struct memfd_luo_ser, folios.area.order),
+	FIELD(CHUNK, u64, struct kho_vmalloc_extent_chunk, hdr.next),
+	FIELD(CHUNK, u64, struct kho_vmalloc_extent_chunk, nr),
+	FIELD(CHUNK, u64, struct kho_vmalloc_extent_chunk, extents[0].phys),
+	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].first),
+	FIELD(CHUNK, u32, struct kho_vmalloc_extent_chunk, extents[0].nr_pages),
+};
+
+static const struct field v3_fields[] = {
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, pos),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, size),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, seals),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, flags),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, mode),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, uid),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, gid),
+	FIELD(MEMFD_V3, u32, struct memfd_luo_v3_ser, reserved),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_extents),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_pages),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_poisoned),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, first),
+	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, name),
+	/* Several times, because not every file has a second piece */
+	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
+	  .size = sizeof(u64), .nth = 1 },
+	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
+	  .size = sizeof(u64), .nth = 1 },
+	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
+	  .size = sizeof(u64), .nth = 1 },
+	FIELD(PIECE, u64, struct memfd_luo_extents, nr),
+	FIELD(EXTENT, u64, struct memfd_luo_extent, index),
+	{ .in = EXTENT, .offset = offsetof(struct memfd_luo_extent, pfn),
+	  .size = sizeof(u64), .pfn = true },
+	FIELD(EXTENT, u32, struct memfd_luo_extent, nr_pages),
+	FIELD(EXTENT, u8, struct memfd_luo_extent, order),
+	FIELD(EXTENT, u8, struct memfd_luo_extent, flags),
+	FIELD(EXTENT, u16, struct memfd_luo_extent, reserved),
+};
+
+static const struct {
+	const struct field *fields;
+	unsigned int nr;
+} local_fields[NR_FORMATS] = {
+	[BLOCKS] = { block_fields, ARRAY_SIZE(block_fields) },
+	[EXTENTS] = { extent_fields, ARRAY_SIZE(extent_fields) },
+	[NO_ARRAY] = { v3_fields, ARRAY_SIZE(v3_fields) },
+};
+
+#define NR_BOOTS(fields)	DIV_ROUND_UP(ARRAY_SIZE(fields) * NR_VALUES, NR_VICTIMS)
+#define NR_AIMS							\
+	(NR_BOOTS(block_fields) + NR_BOOTS(extent_fields) +	\
+	 NR_BOOTS(v3_fields) + ARRAY_SIZE(shared_fields) * NR_VALUES)
 
 /**
  * struct step - one damage
@@ -236,6 +309,7 @@ struct step {
 
 static struct {
 	u64 number;
+	enum format format;
 	struct step steps[NR_VICTIMS];
 	int nr;
 	bool armed;
@@ -257,7 +331,7 @@ struct instance {
 	size_t size;
 };
 
-#define MAX_INSTANCES	1024
+#define MAX_INSTANCES	2048
 
 /* The list of scratch areas, as long as a damaged one is in its place */
 static struct kho_scratch *good_scratch;
@@ -308,17 +382,40 @@ static void plan_aim(const struct field *fields, unsigned int aim, int victim)
 	plan.steps[plan.nr - 1].value = aim % NR_VALUES;
 }
 
+static void plan_local_aims(unsigned int boot)
+{
+	unsigned int nr = local_fields[plan.format].nr * NR_VALUES;
+	unsigned int aim = boot * NR_VICTIMS;
+
+	for (int i = 0; i < NR_VICTIMS && aim < nr; i++, aim++)
+		plan_aim(local_fields[plan.format].fields, aim, i);
+}
+
 static void plan_aims(void)
 {
-	unsigned int aim = plan.number * NR_VICTIMS;
+	unsigned int boot = plan.number, nr;
 
-	if (plan.number >= NR_LOCAL_BOOTS) {
-		plan_aim(shared_fields, plan.number - NR_LOCAL_BOOTS, -1);
-		return;
+	for (enum format format = 0; format < NR_FORMATS; format++) {
+		nr = DIV_ROUND_UP(local_fields[format].nr * NR_VALUES, NR_VICTIMS);
+		if (boot < nr) {
+			plan.format = format;
+			plan_local_aims(boot);
+			return;
+		}
+		boot -= nr;
 	}
 
-	for (int i = 0; i < NR_VICTIMS && aim < NR_LOCAL_AIMS; i++, aim++)
-		plan_aim(local_fields, aim, i);
+	plan_aim(shared_fields, boot, -1);
+}
+
+static_assert(NR_STRUCTURES - MEMFD_V3 == MEMFD_V3 - MEMFD);
+
+/* One of the structures of the format */
+static enum structure random_local(struct rnd_state *rnd)
+{
+	enum structure in = SESSION + below(rnd, MEMFD_V3 - SESSION);
+
+	return in >= MEMFD && plan.format == NO_ARRAY ? in + MEMFD_V3 - MEMFD : in;
 }
 
 static void plan_random(void)
@@ -332,12 +429,13 @@ static void plan_random(void)
 	}
 
 	for (int i = 0; i < NR_VICTIMS; i++)
-		plan_step(NR_SHARED + below(&rnd, NR_LOCAL), i);
+		plan_step(random_local(&rnd), i);
 }
 
 static void make_plan(u64 number)
 {
 	plan.number = number;
+	plan.format = number % NR_FORMATS;
 	plan.nr = 0;
 	if (number < NR_AIMS)
 		plan_aims();
@@ -416,6 +514,18 @@ static void add_array(const struct memfd_luo_ser *ser, int victim)
 		       add_blocks(chunk, victim, left);
 }
 
+static void add_memfd_v3(struct memfd_luo_v3_ser *ser, int victim)
+{
+	struct memfd_luo_extents *piece = memory_at(ser->first.phys);
+
+	add(MEMFD_V3, victim, ser, sizeof(*ser));
+	for (; piece; piece = memory_at(piece->next.phys)) {
+		add(PIECE, victim, piece, offsetof(struct memfd_luo_extents, extents));
+		for (u64 i = 0; i < piece->nr; i++)
+			add(EXTENT, victim, &piece->extents[i], sizeof(piece->extents[i]));
+	}
+}
+
 static void add_files(struct luo_session_ser *session, int victim)
 {
 	struct kho_block_header_ser *block = memory_at(session->file_set_ser.files);
@@ -427,6 +537,10 @@ static void add_files(struct luo_session_ser *session, int victim)
 
 	add(FILE_LIST, victim, block, sizeof(*block));
 	add(FILE_ENTRY, victim, file, sizeof(*file));
+	if (!strcmp(file->compatible, MEMFD_LUO_FH_COMPATIBLE(3))) {
+		add_memfd_v3(memory_at(file->data), victim);
+		return;
+	}
 	add(MEMFD, victim, memory_at(file->data), sizeof(struct memfd_luo_ser));
 	add_array(memory_at(file->data), victim);
 }
@@ -556,13 +670,44 @@ static bool is_preserved(u64 phys)
 	return false;
 }
 
+/* Number of pages that follow the address at @offset */
+static u64 run_length(const struct instance *instance, unsigned int offset)
+{
+	const struct kho_vmalloc_extent_chunk *chunk = instance->mem;
+	const struct memfd_luo_extent *extent = instance->mem;
+	const size_t first = offsetof(struct kho_vmalloc_extent_chunk, extents);
+
+	if (instance->in == EXTENT)
+		return extent->nr_pages;
+	if (instance->in != CHUNK || plan.format != EXTENTS || offset < first)
+		return 1;
+	return chunk->extents[(offset - first) / sizeof(chunk->extents[0])].nr_pages;
+}
+
+/* True if a run that moves from @old to @new reaches memory that it did not have */
+static bool run_grows(u64 old, u64 new, u64 nr)
+{
+	for (u64 pfn = new + 1; pfn < new + nr; pfn++) {
+		if ((pfn < old || pfn >= old + nr) && pfn <= PHYS_PFN(U64_MAX) &&
+		    is_preserved(PFN_PHYS(pfn)))
+			return true;
+	}
+
+	return false;
+}
+
 /* True if the new value is the address of other preserved memory */
-static bool means_others(u64 old, u64 new, const struct instance *instance)
+static bool means_others(u64 old, u64 new, const struct instance *instance,
+			 unsigned int offset)
 {
 	u64 pfn = new & GENMASK_ULL(51, 0), self = virt_to_phys(instance->mem);
+	u64 nr = run_length(instance, offset);
 
 	if (instance->in < SESSION && instance->in != LUO)
 		return false;
+	if (run_grows(PHYS_PFN(old), PHYS_PFN(new), nr) ||
+	    run_grows(old & GENMASK_ULL(51, 0), pfn, nr))
+		return true;
 	if (PHYS_PFN(new) != PHYS_PFN(old) && PHYS_PFN(new) != PHYS_PFN(self) &&
 	    is_preserved(new))
 		return true;
@@ -626,7 +771,7 @@ static void random_words(const struct instance *instance, struct rnd_state *rnd)
 
 		memcpy(&old, instance->mem + offset, sizeof(old));
 		new = random_value(old, instance, rnd);
-		if (!means_others(old, new, instance))
+		if (!means_others(old, new, instance, offset))
 			put(instance, offset, sizeof(new), old, new);
 	}
 }
@@ -691,7 +836,7 @@ static void aimed_damage(const struct instance *instance, struct step *step)
 	new = aimed_value(old, step, instance);
 	if (field->pfn && (step->value == FREE || step->value == SELF))
 		new = PHYS_PFN(new) | (old & ~GENMASK_ULL(51, 0));
-	if (means_others(old, new, instance))
+	if (means_others(old, new, instance, offset))
 		new = old | NOWHERE;
 	put(instance, offset, field->size, old, new);
 }
@@ -738,6 +883,8 @@ static int plan_show(struct seq_file *m, void *unused)
 {
 	guard(mutex)(&plan_lock);
 
+	seq_printf(m, "memfd %u vmalloc %u\n", versions[plan.format].memfd,
+		   versions[plan.format].vmalloc);
 	for (int i = 0; i < plan.nr; i++)
 		seq_printf(m, "%d %s\n", plan.steps[i].victim, names[plan.steps[i].in]);
 	return 0;

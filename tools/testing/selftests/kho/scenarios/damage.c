@@ -8,9 +8,9 @@
  *
  * Damage to what many depend on may cost all of them: the map of preserved
  * memory, the list of sessions. Damage to one session costs that session, and
- * damage to one file that file. There are no checksums in version 1: what a
- * memfd says about itself may be damaged without anybody noticing, and then the
- * file differs.
+ * damage to one file that file. There are no checksums: what a memfd
+ * says about itself may be damaged without anybody noticing, and then the file
+ * differs.
  *
  * run-damage.py runs it and reads the notes: "next NUMBER" before the kexec,
  * "outcome NUMBER STRUCTURE OUTCOME" for each damage after it.
@@ -48,12 +48,17 @@ static const struct memfile templates[NR_FILES] = {
 	[NEIGHBOUR] = { .token = 0xace0000, .size = KIB(12) },
 };
 
-/* One page; a hole; more folios than one page of their array has; huge. */
+/*
+ * One page; a hole; more folios than one page of their array has, and more extents
+ * than one piece of their list; huge.
+ */
+enum { ONE_PAGE, WITH_HOLE, TORN, HUGE };
+
 static const struct memfile shapes[] = {
-	{ .size = KIB(4) },
-	{ .size = KIB(44) + 1, .hole = { KIB(8), KIB(4) } },
-	{ .size = KIB(1200) },
-	{ .size = MIB(2) + KIB(8), .huge = true },
+	[ONE_PAGE] = { .size = KIB(4) },
+	[WITH_HOLE] = { .size = KIB(44) + 1, .hole = { KIB(8), KIB(4) } },
+	[TORN] = { .size = KIB(2400) },
+	[HUGE] = { .size = MIB(2) + KIB(8), .huge = true },
 };
 
 /* What became of a file, in rising order of what it costs */
@@ -93,6 +98,9 @@ static const struct limit {
 	{ "memfd", RIGHT, RIGHT, ALTERED, RIGHT },
 	{ "vmalloc-chunk", RIGHT, RIGHT, LOST, RIGHT },
 	{ "folio-array", RIGHT, RIGHT, ALTERED, RIGHT },
+	{ "memfd-3", RIGHT, RIGHT, ALTERED, RIGHT },
+	{ "memfd-extents", RIGHT, RIGHT, LOST, RIGHT },
+	{ "memfd-extent", RIGHT, RIGHT, ALTERED, RIGHT },
 };
 
 /* A line of the plan: @victim is -1 for damage to what many depend on. */
@@ -104,6 +112,8 @@ struct damage {
 struct plan {
 	struct damage damages[NR_VICTIMS];
 	int nr;
+	char memfd[8];
+	char vmalloc[8];
 };
 
 /* What was found of a session; @error is the first one that was met. */
@@ -120,6 +130,11 @@ static void session_name(int nr, char *name, size_t room)
 		snprintf(name, room, "victim-%d", nr);
 }
 
+static int shape_of(int session)
+{
+	return session <= HUGE ? session : TORN;
+}
+
 /* The contents differ from those for any other number, see pattern_seed(). */
 static struct memfile describe(__u64 number, int session, int nr, char *name,
 			       size_t room)
@@ -127,8 +142,7 @@ static struct memfile describe(__u64 number, int session, int nr, char *name,
 	struct memfile file = templates[nr];
 
 	if (nr == DAMAGED) {
-		const struct memfile *shape =
-			&shapes[session % ARRAY_SIZE(shapes)];
+		const struct memfile *shape = &shapes[shape_of(session)];
 
 		file.size = shape->size;
 		file.hole = shape->hole;
@@ -158,6 +172,8 @@ static struct plan make_plan(__u64 number)
 	if (write_file(DIRECTORY "plan", text))
 		require(false, "plan the damage %llu", number);
 	read_file(DIRECTORY "plan", text, sizeof(text));
+	require(sscanf(text, "memfd %7s vmalloc %7s", plan.memfd, plan.vmalloc) == 2,
+		"the plan has versions");
 	while ((line = strsep(&rest, "\n"))) {
 		struct damage *damage = &plan.damages[plan.nr];
 
@@ -171,12 +187,25 @@ static struct plan make_plan(__u64 number)
 
 /* Before the kexec */
 
+static int create_file(const struct memfile *file, int session_nr, int nr)
+{
+	int fd, other;
+
+	if (nr != DAMAGED || shape_of(session_nr) != TORN)
+		return memfile_create(file);
+
+	fd = memfile_create_torn(file, &other);
+	close(other);
+	lseek(fd, file->position, SEEK_SET);
+	return fd;
+}
+
 static void preserve_file(__u64 number, int session_nr, int nr, int session)
 {
 	char name[64];
 	struct memfile file = describe(number, session_nr, nr, name,
 				       sizeof(name));
-	int fd = memfile_create(&file), ret;
+	int fd = create_file(&file, session_nr, nr), ret;
 
 	ret = fd < 0 ? fd : luo_preserve(session, fd, file.token);
 	close(fd);
@@ -240,17 +269,21 @@ static void load_image(__u64 number, const struct plan *plan)
 }
 
 /* Nothing is in use by then, so it is what will be written */
-static void choose_version(__u64 number)
+static void choose_version(const char *component, const char *version)
 {
-	if (write_file("/sys/kernel/kho/components/vmalloc/write", number % 2 ? "2" : "1"))
-		require(false, "choose the version of vmalloc areas");
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/kho/components/%s/write", component);
+	if (write_file(path, version))
+		require(false, "choose version %s of %s", version, component);
 }
 
 static void prepare(__u64 number)
 {
 	struct plan plan = make_plan(number);
 
-	choose_version(number);
+	choose_version("memfd", plan.memfd);
+	choose_version("vmalloc", plan.vmalloc);
 	preserve_sessions(number);
 	fill_region(number);
 	load_image(number, &plan);
