@@ -18,6 +18,7 @@ import khotest
 import vm
 
 MEMORY = "2G"
+DEADLINE = 1800     # for a machine that hangs; on a busy one it takes 600 s and more
 
 # Without the test modules, which would preserve and retrieve in the gap, and for
 # an image and a machine that start fast.
@@ -230,7 +231,7 @@ def run(image, log, tell, icount):
     with tempfile.TemporaryDirectory(prefix="kho-") as directory:
         machine = khotest.machine(
             "x86_64", "guest", {"ours": image}, directory, log, seed=0,
-            memory=MEMORY, smp=1 if icount else 2, icount=icount,
+            memory=MEMORY, smp=1 if icount else 2, icount=icount, deadline=DEADLINE,
             cmdline=COUNTING if icount else "",
             files=guestroot.files(directory))
         return console, vm.run(machine, console.line)

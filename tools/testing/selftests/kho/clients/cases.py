@@ -41,7 +41,7 @@ REFUSED = [
     ("kho=on forgotten", "-s -l /boot/ours --append='root=/dev/vda liveupdate=on'",
      "it needs kho=on on its command line"),
     ("memfd newer", "-s -l /boot/memfd-newer --reuse-cmdline",
-     "memfd: 0 in use with version 2, the image reads 9 to 9"),
+     "memfd: this kernel writes 2 to 3, the image reads 9"),
     ("no luo", "-s -l /boot/luo-none --reuse-cmdline", "the image lacks this component"),
     ("no luo, either system call", "-a -l /boot/luo-none --reuse-cmdline",
      "the image lacks this component"),
