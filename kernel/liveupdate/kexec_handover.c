@@ -544,6 +544,45 @@ void kho_unpreserve_free(void *mem)
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
+/* Page frames of which some may be preserved; pfn becomes the first that is */
+struct kho_probe {
+	unsigned long pfn;
+	unsigned long end;
+};
+
+static int kho_probe_keys(unsigned long first, const unsigned long *bitmap,
+			  void *data)
+{
+	struct kho_probe *probe = data;
+	struct kho_run run;
+	unsigned long bit = 0;
+
+	while (kho_next_run(&run, &bit, first, bitmap) > 0) {
+		if (run.pfn < probe->end && probe->pfn < run.end) {
+			probe->pfn = max(run.pfn, probe->pfn);
+			return 1;
+		}
+	}
+
+	return 0;
+}
+
+/*
+ * Find a page frame that is preserved for the next kernel, from *@pfn up to @end;
+ * stores it there.
+ */
+bool kho_find_preserved(unsigned long *pfn, unsigned long end)
+{
+	const struct kho_radix_walk_cb cb = { .keys = kho_probe_keys };
+	struct kho_probe probe = { .pfn = *pfn, .end = end };
+
+	if (!kho_out.fdt || kho_radix_walk_tree(&kho_out.map, &cb, &probe) <= 0)
+		return false;
+
+	*pfn = probe.pfn;
+	return true;
+}
+
 /* Preserved memory: after kexec */
 
 /* As long as struct pages are missing, only those of preserved memory are known */
@@ -589,6 +628,32 @@ int kho_preserved_order(phys_addr_t phys)
 	return kho_page_marked(info) ? kho_page_order(info) : -ENOENT;
 }
 EXPORT_SYMBOL_GPL(kho_preserved_order);
+
+/*
+ * Find a page frame that the previous kernel has preserved and that is not restored
+ * yet, from *@pfn up to @end; stores it there. A range may begin before *@pfn.
+ */
+bool kho_find_held(unsigned long *pfn, unsigned long end)
+{
+	for (unsigned int order = 1; order <= MAX_FOLIO_ORDER; order++) {
+		unsigned long head = round_down(*pfn, BIT(order));
+
+		if (head < *pfn &&
+		    kho_preserved_order(PFN_PHYS(head)) >= (int)order)
+			return true;
+	}
+
+	for (unsigned long i = *pfn; i < end; i++) {
+		if (IS_ALIGNED(i, pageblock_nr_pages))
+			cond_resched();
+		if (kho_preserved_order(PFN_PHYS(i)) >= 0) {
+			*pfn = i;
+			return true;
+		}
+	}
+
+	return false;
+}
 
 /* True if preserved ranges that are not restored yet hold all of these bytes */
 bool kho_range_preserved(phys_addr_t phys, u64 size)

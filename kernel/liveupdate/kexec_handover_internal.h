@@ -267,6 +267,10 @@ static inline unsigned int kho_page_order(unsigned long info)
 bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 		       unsigned int order);
 
+/* kexec_handover.c; for memory that goes offline */
+bool kho_find_preserved(unsigned long *pfn, unsigned long end);
+bool kho_find_held(unsigned long *pfn, unsigned long end);
+
 /* kexec_handover.c; for the release of what is held */
 long kho_subtrees_waiting(void);
 void kho_subtrees_give_up(void);
@@ -275,6 +279,7 @@ bool kho_in_fdt_range(unsigned long pfn, unsigned long end);
 /* kho_held.c; for sysfs */
 long kho_held_waiting(void);
 int kho_release_held(bool all);
+int kho_check_offline(unsigned long pfn, unsigned long end);
 
 /* kexec_handover.c; for debugfs and tests */
 int kho_fdt_u64(const void *fdt, int node, const char *name, u64 *val);

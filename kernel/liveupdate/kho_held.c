@@ -4,7 +4,8 @@
  *
  * Owns its release to the page allocator, which root requests in sysfs. A page has
  * no record of its owner. Owners report what can still be retrieved, and nothing is
- * released before all of that is retrieved, finished or given up.
+ * released before all of that is retrieved, finished or given up. Until then it
+ * cannot be taken offline.
  *
  * How much is held is counted by the core, kho_held_kib().
  */
@@ -13,12 +14,15 @@
 
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/init.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/compat.h>
 #include <linux/memblock.h>
+#include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/sched.h>
 
 #include "kexec_handover_internal.h"
@@ -141,3 +145,50 @@ int kho_release_held(bool all)
 	pr_info("%lu KiB released\n", before - kho_held_kib());
 	return 0;
 }
+
+/**
+ * kho_check_offline - check whether memory may go offline
+ * @pfn: the first page frame.
+ * @end: the page frame after the last one.
+ *
+ * Preserved memory does not move. Whoever takes memory offline would try that
+ * until a signal comes.
+ *
+ * Context: may sleep; the memory is online.
+ * Return: 0; -EBUSY if a part of it is preserved, by this kernel or by the previous
+ * one and not restored yet.
+ */
+int kho_check_offline(unsigned long pfn, unsigned long end)
+{
+	const char *what;
+
+	if (kho_find_held(&pfn, end))
+		what = "held for the previous kernel";
+	else if (kho_find_preserved(&pfn, end))
+		what = "preserved";
+	else
+		return 0;
+
+	pr_warn_ratelimited("memory cannot go offline, page frame 0x%lx is %s\n", pfn,
+			    what);
+	return -EBUSY;
+}
+
+static int kho_memory_notify(struct notifier_block *nb, unsigned long action,
+			     void *data)
+{
+	const struct memory_notify *memory = data;
+
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_OK;
+
+	return notifier_from_errno(kho_check_offline(memory->start_pfn,
+						     memory->start_pfn +
+						     memory->nr_pages));
+}
+
+static int __init kho_memory_notifier_init(void)
+{
+	return hotplug_memory_notifier(kho_memory_notify, DEFAULT_CALLBACK_PRI);
+}
+core_initcall(kho_memory_notifier_init);

@@ -317,6 +317,7 @@ static int kho_radix_walk_branch(phys_addr_t phys, unsigned int level,
 			return err == KHO_RADIX_SKIP ? 0 : err;
 	}
 
+	cond_resched();
 	node = phys_to_virt(phys);
 	if (!level)
 		return cb->keys ? cb->keys(first, ((struct kho_radix_leaf *)node)->bitmap,

@@ -504,6 +504,17 @@ void put_page(struct page *page);
 #define clear_highpage(page)	memset(page_address(page), 0, PAGE_SIZE)
 #undef set_bit
 #define set_bit			__set_bit
+/* Memory that goes offline: tests call what is notified */
+struct notifier_block;
+struct memory_notify {
+	unsigned long start_pfn, nr_pages;
+};
+
+#define MEM_GOING_OFFLINE	1
+#define NOTIFY_OK		1
+#define notifier_from_errno(err) (err)
+#define DEFAULT_CALLBACK_PRI	0
+#define hotplug_memory_notifier(fn, pri) ((void)(fn), 0)
 #define get_online_mems()	do { } while (0)
 #define put_online_mems()	do { } while (0)
 #define folio_put(folio)	put_page(&(folio)->page)

@@ -285,6 +285,35 @@ TEST(many_ranges_in_use)
 	CHECK(kho_takeover_steps() <= 20000);
 }
 
+/* Whoever takes memory offline would wait for what does not move */
+TEST(preserved_memory_stays_online)
+{
+	struct folio *folio;
+	unsigned long pfn;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	phys = preserve(3);
+	pfn = PHYS_PFN(phys);
+	CHECK_EQ(0, kho_check_offline(pfn + 8, pfn + 16));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn - 16, pfn + 16));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn + 5, pfn + 16));
+	CHECK(sim_logged("memory cannot go offline, page frame 0x"));
+	CHECK(sim_logged("is preserved"));
+
+	sim_reboot();
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn - 16, pfn + 1));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn + 5, pfn + 6));
+	CHECK(sim_logged("is held for the previous kernel"));
+	folio = kho_restore_folio(phys);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 8));
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn, pfn + 8));
+	kho_unpreserve_folio(folio);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 8));
+	folio_put(folio);
+}
+
 /* Firmware tells some memory from other: that is a border, but no obstacle */
 static void mark_middle(void)
 {
