@@ -37,8 +37,8 @@ MOUNT_POINTS = {"proc": None, "debugfs": None}
 TESTS = ["kho", "liveupdate/liveupdate", "luo_kexec_simple", "luo_multi_session",
          "luo_stress_files", "luo_stress_sessions"]
 
-# What a suite needs to be told; it is skipped without, and a skip is no pass.
-KUNIT = "kho=on reserve_mem=64K:4K:kunit"
+# Without it the suite is skipped, and a skip is no pass.
+KUNIT_PARAMETERS = {"reserve_mem": "kho=on reserve_mem=64K:4K:kunit"}
 
 # The second kernel of the KHO test, and one with KUnit suites, gets no init.
 NO_INIT = ["Kernel panic - not syncing: (VFS|No working init found)",
@@ -128,7 +128,8 @@ class Suite:
             "TEST PASSED", directory)
 
     def kunit(self, suite, directory):
-        return self.until_line(f"kunit-{suite}", {}, KUNIT,
+        return self.until_line(f"kunit-{suite}", {},
+                               KUNIT_PARAMETERS.get(suite, ""),
                                rf"(^|\] )ok \d+ {suite}$", directory, NO_INIT)
 
     def program(self, path, directory):

@@ -106,7 +106,7 @@ kernel_test()
 	kunit:*)
 		suite=${1#kunit:}
 		variant=$suite
-		printf 'CONFIG_KUNIT=y\nCONFIG_%s_KUNIT_TEST=y\n' \
+		printf 'CONFIG_%s_KUNIT_TEST=y\n' \
 			"$(echo "$suite" | tr '[:lower:]' '[:upper:]')" |
 			cat "$dir/on.config" - >"$dir/$suite.config"
 		;;
@@ -450,8 +450,8 @@ need git git gcc gcc make make /usr/share/doc/liburcu-dev liburcu-dev
 	/usr/lib/python3/dist-packages/yaml python3-yaml
 prepare_tree
 prepare_results
-# The last two are for the test of a fix
-printf 'CONFIG_%s=y\n' LIVEUPDATE SYNC_FILE UDMABUF >"$dir/on.config"
+# The others are for tests of fixes
+printf 'CONFIG_%s=y\n' LIVEUPDATE KUNIT SYNC_FILE UDMABUF >"$dir/on.config"
 printf 'CONFIG_KEXEC_HANDOVER=n\n' >"$dir/off.config"
 
 start_tap
