@@ -140,11 +140,19 @@ void kho_unfinished_inc(struct kho_component *component)
  * kho_unfinished_dec - something of the previous kernel is finished, or lost
  * @component: the component that it came with.
  *
+ * One call too many would hide something else that is not finished, so it warns and
+ * changes nothing.
+ *
  * Context: any.
  */
 void kho_unfinished_dec(struct kho_component *component)
 {
-	if (!atomic_long_dec_return(&component->unfinished))
+	long left = atomic_long_dec_if_positive(&component->unfinished);
+
+	if (WARN_ONCE(left < 0, "KHO: %s: nothing is unfinished, nothing can be finished\n",
+		      component->name))
+		return;
+	if (!left)
 		kho_sysfs_notify();
 }
 
@@ -429,6 +437,47 @@ static int __init kho_parse_write(char *arg)
 	return 0;
 }
 early_param("kho_write", kho_parse_write);
+
+static bool kho_has_component(const char *name, size_t len)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const char *known = kho_table.components[i]->name;
+
+		if (strlen(known) == len && !strncmp(known, name, len))
+			return true;
+	}
+
+	return false;
+}
+
+static void __init kho_check_write_entry(const char *entry, int len)
+{
+	int name_len = strcspn(entry, ":,");
+	u32 version;
+
+	if (name_len == len || sscanf(entry + name_len + 1, "%u", &version) != 1)
+		pr_warn("kho_write= has '%.*s', expected NAME:VERSION\n", len, entry);
+	else if (!kho_has_component(entry, name_len))
+		pr_info("kho_write= has version %u of %.*s, which this kernel has not, unless a module brings it\n",
+			version, name_len, entry);
+}
+
+/* Once all that is built in is there */
+static int __init kho_check_write_param(void)
+{
+	guard(mutex)(&kho_components_lock);
+
+	for (const char *at = kho_write_param; *at;) {
+		int len = strcspn(at, ",");
+
+		if (len)
+			kho_check_write_entry(at, len);
+		at += len + (at[len] == ',');
+	}
+
+	return 0;
+}
+late_initcall(kho_check_write_param);
 
 /* Reading from the previous kernel */
 
