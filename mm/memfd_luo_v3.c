@@ -50,8 +50,10 @@
  * @file: the file.
  * @ser: what the next kernel gets.
  * @last: the piece that is being filled, %NULL while there is none.
- * @cur: the extent that is growing: pinned, but neither preserved nor in a piece;
- *	without pages if there is none.
+ * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
+ *	all are.
+ * @cur: the extent that is growing: pinned, but not in a piece yet; without pages
+ *	if there is none.
  * @next: the index up to which the file has been described.
  * @end: the first index that is not in the file.
  * @nr_cached: how many pages of the page cache the extents are.
@@ -63,6 +65,7 @@ struct memfd_luo_v3 {
 	struct file *file;
 	struct memfd_luo_v3_ser *ser;
 	struct memfd_luo_extents *last;
+	unsigned int nr_preserved;
 	struct memfd_luo_extent cur;
 	pgoff_t next;
 	pgoff_t end;
@@ -77,40 +80,6 @@ static bool memfd_luo_has_memory(const struct memfd_luo_extent *extent)
 	return !(extent->flags & MEMFD_LUO_EXTENT_POISONED);
 }
 
-static void memfd_luo_unpreserve_upto(const struct memfd_luo_extent *extent,
-				      unsigned long nr_pages)
-{
-	if (!memfd_luo_has_memory(extent))
-		return;
-	if (!extent->order) {
-		kho_unpreserve_pages(pfn_to_page(extent->pfn), nr_pages);
-		return;
-	}
-
-	for (unsigned long i = 0; i < nr_pages; i += BIT(extent->order))
-		kho_unpreserve_folio(pfn_folio(extent->pfn + i));
-}
-
-static int memfd_luo_preserve_extent(const struct memfd_luo_extent *extent)
-{
-	int err;
-
-	if (!memfd_luo_has_memory(extent))
-		return 0;
-	if (!extent->order)
-		return kho_preserve_pages(pfn_to_page(extent->pfn), extent->nr_pages);
-
-	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
-		err = kho_preserve_folio(pfn_folio(extent->pfn + i));
-		if (err) {
-			memfd_luo_unpreserve_upto(extent, i);
-			return err;
-		}
-	}
-
-	return 0;
-}
-
 static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
 {
 	if (!memfd_luo_has_memory(extent))
@@ -122,6 +91,63 @@ static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
 	}
 }
 
+/* How many extents are preserved under one lock */
+#define MEMFD_LUO_RUNS	32
+
+/*
+ * The memory of extents of a piece, from number @from on and at most up to @to.
+ *
+ * Return: the number of the first extent that is left.
+ */
+static unsigned int memfd_luo_runs(const struct memfd_luo_extents *piece,
+				   unsigned int from, unsigned int to,
+				   struct kho_extent *runs, unsigned int *nr)
+{
+	*nr = 0;
+	for (; from < to && *nr < MEMFD_LUO_RUNS; from++) {
+		const struct memfd_luo_extent *extent = &piece->extents[from];
+
+		if (memfd_luo_has_memory(extent))
+			runs[(*nr)++] = (struct kho_extent) {
+				.pfn = extent->pfn,
+				.nr_pages = extent->nr_pages,
+				.order = extent->order,
+			};
+	}
+
+	return from;
+}
+
+static int memfd_luo_preserve_piece(struct memfd_luo_v3 *w)
+{
+	struct kho_extent runs[MEMFD_LUO_RUNS];
+	unsigned int next, nr;
+	int err;
+
+	while (w->last && w->nr_preserved < w->last->nr) {
+		next = memfd_luo_runs(w->last, w->nr_preserved, w->last->nr, runs, &nr);
+		err = kho_preserve_extents(runs, nr);
+		if (err)
+			return err;
+		w->nr_preserved = next;
+	}
+
+	return 0;
+}
+
+static void memfd_luo_unpreserve_piece(const struct memfd_luo_extents *piece,
+				       unsigned int nr_preserved)
+{
+	struct kho_extent runs[MEMFD_LUO_RUNS];
+	unsigned int i = 0, nr;
+
+	while (i < nr_preserved) {
+		i = memfd_luo_runs(piece, i, nr_preserved, runs, &nr);
+		kho_unpreserve_extents(runs, nr);
+	}
+}
+
+/* The one before it is full, and its extents are preserved */
 static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 {
 	struct memfd_luo_extents *piece = kho_alloc_preserve(sizeof(*piece));
@@ -134,6 +160,7 @@ static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 	else
 		KHOSER_STORE_PTR(w->ser->first, piece);
 	w->last = piece;
+	w->nr_preserved = 0;
 	return 0;
 }
 
@@ -147,8 +174,7 @@ static int memfd_luo_flush(struct memfd_luo_v3 *w)
 		return 0;
 
 	if (!w->last || w->last->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
-		err = memfd_luo_add_piece(w);
-	err = err ?: memfd_luo_preserve_extent(cur);
+		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
 	if (err)
 		return err;
 
@@ -504,7 +530,7 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	}
 
 	w->beyond = memfd_luo_has_more(mapping, max(w->end, w->next));
-	return memfd_luo_flush(w);
+	return memfd_luo_flush(w) ?: memfd_luo_preserve_piece(w);
 }
 
 /* Undo memfd_luo_walk(), whether or not it succeeded */
@@ -516,11 +542,10 @@ static void memfd_luo_forget(struct memfd_luo_v3 *w)
 		memfd_luo_unpin_extent(&w->cur);
 
 	for (; piece; piece = next) {
+		memfd_luo_unpreserve_piece(piece, piece == w->last ?
+						  w->nr_preserved : piece->nr);
 		for (u64 i = 0; i < piece->nr; i++) {
-			const struct memfd_luo_extent *extent = &piece->extents[i];
-
-			memfd_luo_unpreserve_upto(extent, extent->nr_pages);
-			memfd_luo_unpin_extent(extent);
+			memfd_luo_unpin_extent(&piece->extents[i]);
 			cond_resched();
 		}
 		next = KHOSER_LOAD_PTR(piece->next);
