@@ -58,6 +58,7 @@
  * @end: the first index that is not in the file.
  * @nr_cached: how many pages of the page cache the extents are.
  * @nr_unwritten: how many of them have never been written to.
+ * @nr_failed: how many pages of the machine memory failure had taken out before.
  * @beyond: there are pages beyond the end.
  * @counted: memory was found to suffice for what has to be moved.
  */
@@ -71,9 +72,18 @@ struct memfd_luo_v3 {
 	pgoff_t end;
 	unsigned long nr_cached;
 	unsigned long nr_unwritten;
+	long nr_failed;
 	bool beyond;
 	bool counted;
 };
+
+/* Only a test takes pages back, and so lowers it */
+static long memfd_luo_nr_failed(void)
+{
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return 0;
+	return atomic_long_read(&num_poisoned_pages);
+}
 
 static bool memfd_luo_has_memory(const struct memfd_luo_extent *extent)
 {
@@ -515,6 +525,7 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	pgoff_t index = 0;
 	int err = 0;
 
+	w->nr_failed = memfd_luo_nr_failed();
 	w->end = DIV_ROUND_UP_ULL(i_size_read(mapping->host), PAGE_SIZE);
 	folio_batch_init(&batch);
 	while (index < w->end &&
@@ -654,19 +665,16 @@ static void memfd_luo_v3_unpreserve(struct liveupdate_file_op_args *args)
 	kho_component_put(&memfd_kho_component);
 }
 
-static bool memfd_luo_memory_failed(void)
-{
-	return IS_ENABLED(CONFIG_MEMORY_FAILURE) &&
-	       atomic_long_read(&num_poisoned_pages);
-}
-
-/* Is there a page of the extent that is not what it says any more? */
-static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
+/*
+ * Is there a page of the extent that is not what it says any more? @failed: pages
+ * have been poisoned since.
+ */
+static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent, bool failed)
 {
 	if (!memfd_luo_has_memory(extent))
 		return false;
-	if (kho_find_poison(extent->pfn, extent->nr_pages) !=
-	    extent->pfn + extent->nr_pages)
+	if (failed && kho_find_poison(extent->pfn, extent->nr_pages) !=
+		      extent->pfn + extent->nr_pages)
 		return true;
 	if (extent->flags & MEMFD_LUO_EXTENT_WRITTEN)
 		return false;
@@ -712,15 +720,16 @@ static bool memfd_luo_filled(const struct memfd_luo_v3 *w)
 static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 {
 	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
+	bool failed = memfd_luo_nr_failed() != w->nr_failed;
 
 	if (w->beyond || memfd_luo_filled(w))
 		return true;
-	if (!w->nr_unwritten && !memfd_luo_memory_failed())
+	if (!w->nr_unwritten && !failed)
 		return false;
 
 	for (; piece; piece = KHOSER_LOAD_PTR(piece->next)) {
 		for (u64 i = 0; i < piece->nr; i++) {
-			if (memfd_luo_extent_changed(&piece->extents[i]))
+			if (memfd_luo_extent_changed(&piece->extents[i], failed))
 				return true;
 		}
 		cond_resched();
