@@ -511,6 +511,140 @@ static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batc
 	return err;
 }
 
+/*
+ * Single pages that are as they should be are pinned under the lock of the page
+ * cache, many at a time: nobody removes or replaces them meanwhile, and whoever wants
+ * to later finds them pinned.
+ */
+
+/* So many extents, and pages, are found under one lock */
+#define MEMFD_LUO_FOUND		32
+#define MEMFD_LUO_FOUND_PAGES	512
+
+/**
+ * struct memfd_luo_found - pages that have been pinned under one lock
+ * @extents: the extents that they are.
+ * @nr: how many.
+ * @nr_pages: how many pages.
+ * @block: the first page frame of the block of pages that was looked up last, all
+ *	of which may be pinned; ULONG_MAX if there is none.
+ * @nid: the node of all of them.
+ */
+struct memfd_luo_found {
+	struct memfd_luo_extent extents[MEMFD_LUO_FOUND];
+	unsigned int nr;
+	unsigned int nr_pages;
+	unsigned long block;
+	int nid;
+};
+
+/*
+ * Is it as it should be? A page that is being moved, or written to for the first
+ * time, is locked. If that has just ended it may not look written to yet, which
+ * is noticed when the kexec begins.
+ */
+static bool memfd_luo_plain(struct memfd_luo_found *found, struct folio *folio)
+{
+	unsigned long block = pageblock_start_pfn(folio_pfn(folio));
+
+	if (folio_test_large(folio) || folio_test_locked(folio) ||
+	    !folio_test_dirty(folio) || folio_contain_hwpoisoned_page(folio))
+		return false;
+	if (block != found->block && !folio_is_longterm_pinnable(folio))
+		return false;
+
+	found->block = block;
+	return true;
+}
+
+static bool memfd_luo_found_add(struct memfd_luo_found *found, struct folio *folio)
+{
+	const u8 flags = folio_test_uptodate(folio) ? MEMFD_LUO_EXTENT_WRITTEN : 0;
+	const unsigned long pfn = folio_pfn(folio);
+	struct memfd_luo_extent *last;
+
+	if (!found->nr)
+		found->nid = folio_nid(folio);
+	else if (found->nid != folio_nid(folio))
+		return false;
+
+	last = found->nr ? &found->extents[found->nr - 1] : NULL;
+	if (last && last->index + last->nr_pages == folio->index &&
+	    last->pfn + last->nr_pages == pfn && last->flags == flags) {
+		last->nr_pages++;
+	} else {
+		if (found->nr == MEMFD_LUO_FOUND)
+			return false;
+		found->extents[found->nr++] = (struct memfd_luo_extent) {
+			.index = folio->index,
+			.pfn = pfn,
+			.nr_pages = 1,
+			.flags = flags,
+		};
+	}
+
+	found->nr_pages++;
+	return true;
+}
+
+/*
+ * From @index on, until something needs more attention. FOLL_PIN means this for a
+ * small folio; that there are more pins is counted for all of them at once.
+ */
+static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
+				 struct memfd_luo_found *found)
+{
+	XA_STATE(xas, &w->file->f_mapping->i_pages, index);
+	struct folio *folio;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, folio, w->end - 1) {
+		if (xa_is_value(folio) || folio->index < index ||
+		    !memfd_luo_plain(found, folio) ||
+		    !memfd_luo_found_add(found, folio))
+			break;
+		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+		if (found->nr_pages == MEMFD_LUO_FOUND_PAGES)
+			break;
+	}
+	xas_unlock_irq(&xas);
+
+	if (found->nr)
+		mod_node_page_state(NODE_DATA(found->nid), NR_FOLL_PIN_ACQUIRED,
+				    found->nr_pages);
+}
+
+/*
+ * Pin and describe what is plain from @index on.
+ *
+ * Return: 0, with w->next behind it; -ENOENT if there is nothing of the kind.
+ */
+static int memfd_luo_pin_plain(struct memfd_luo_v3 *w, pgoff_t index)
+{
+	struct memfd_luo_found found = { .block = ULONG_MAX };
+	unsigned int i;
+	int err = 0;
+
+	memfd_luo_find_plain(w, index, &found);
+	if (!found.nr)
+		return -ENOENT;
+
+	for (i = 0; i < found.nr; i++) {
+		const struct memfd_luo_extent *extent = &found.extents[i];
+
+		err = memfd_luo_add_extent(w, extent);
+		if (err)
+			break;
+		w->nr_cached += extent->nr_pages;
+		if (!extent->flags)
+			w->nr_unwritten += extent->nr_pages;
+	}
+	for (; i < found.nr; i++)
+		memfd_luo_unpin_extent(&found.extents[i]);
+
+	return err;
+}
+
 static bool memfd_luo_has_more(struct address_space *mapping, pgoff_t index)
 {
 	return xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT);
@@ -528,10 +662,15 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	w->nr_failed = memfd_luo_nr_failed();
 	w->end = DIV_ROUND_UP_ULL(i_size_read(mapping->host), PAGE_SIZE);
 	folio_batch_init(&batch);
-	while (index < w->end &&
-	       find_get_entries(mapping, &index, w->end - 1, &batch, indices)) {
-		err = memfd_luo_walk_batch(w, &batch, indices);
-		folio_batch_init(&batch);
+	while (index < w->end) {
+		err = memfd_luo_pin_plain(w, index);
+		if (err == -ENOENT) {
+			if (!find_get_entries(mapping, &index, w->end - 1, &batch,
+					      indices))
+				break;
+			err = memfd_luo_walk_batch(w, &batch, indices);
+			folio_batch_init(&batch);
+		}
 		if (err == -EAGAIN && !fatal_signal_pending(current))
 			index = w->next;
 		else if (err)
