@@ -1046,6 +1046,20 @@ int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 }
 
 /**
+ * kho_kexec_begins - the FDT stays as it is from now on
+ *
+ * A processor that is stopped while it edits the FDT would leave half of a change.
+ * So whoever wants to change it waits, until there is another kernel.
+ *
+ * Context: called by kexec when nothing can fail any more and all devices are shut
+ * down, before other processors are stopped; may sleep.
+ */
+void kho_kexec_begins(void)
+{
+	mutex_lock(&kho_out.lock);
+}
+
+/**
  * kho_read_out_fdt - read the FDT for the next kernel
  * @look: is called with the FDT, if there is one.
  * @data: handed through to @look.

@@ -164,6 +164,12 @@ void kho_unfinished_dec(struct kho_component *component)
  */
 DEFINE_MUTEX(kho_components_lock);
 
+/*
+ * The image that is being started was checked against what is written, so neither
+ * that nor which components there are changes any more; with the lock.
+ */
+bool kho_versions_fixed;
+
 /* What the previous kernel has left and no image could take over; with the lock */
 long kho_unfinished(void)
 {
@@ -377,7 +383,7 @@ void kho_component_agree(struct kho_component *c, u32 version)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if this kernel does not write that version; -EBUSY if
- * something is preserved with the component.
+ * something is preserved with the component, or a kexec has begun.
  */
 int kho_component_pin(struct kho_component *c, u32 version)
 {
@@ -385,7 +391,7 @@ int kho_component_pin(struct kho_component *c, u32 version)
 		return -EINVAL;
 
 	scoped_guard(mutex, &kho_components_lock) {
-		if (atomic_long_read(&c->users))
+		if (atomic_long_read(&c->users) || kho_versions_fixed)
 			return -EBUSY;
 		c->pinned = version;
 		kho_settle_write(c);
@@ -764,11 +770,14 @@ static void kho_judge_late(struct kho_component *c)
  *
  * For components of modules. Those that are built in have a line in
  * kho_components.h, by which the image of the kernel says that it reads them. Its
- * status is known afterwards, unless the handover is yet to be read.
+ * status is known afterwards, unless the handover is yet to be read. What it writes
+ * is agreed with the image that is loaded; one that reads none of it stays loaded,
+ * with a warning, and is refused when it is started with the component in use.
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if its name or its versions make no sense; -EEXIST if there is
- * one of that name; -ENOSPC or -ENOMEM if there are too many.
+ * one of that name; -ENOSPC or -ENOMEM if there are too many; -EBUSY if a kexec has
+ * begun.
  */
 int kho_component_register(struct kho_component *component)
 {
@@ -780,7 +789,7 @@ int kho_component_register(struct kho_component *component)
 	component->loadable = true;
 	kho_apply_write_param(component);
 	scoped_guard(mutex, &kho_components_lock) {
-		err = kho_table_add(component);
+		err = kho_versions_fixed ? -EBUSY : kho_table_add(component);
 		if (err)
 			return err;
 
@@ -790,6 +799,7 @@ int kho_component_register(struct kho_component *component)
 			return -ENOMEM;
 		}
 		kho_judge_late(component);
+		kho_agree_late(component);
 	}
 
 	kho_sysfs_add_component(component);

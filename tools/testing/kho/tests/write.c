@@ -298,6 +298,27 @@ TEST(finished_too_often)
 	CHECK_EQ(0, kho_unfinished());
 }
 
+/* What the next kernel was checked with is what it gets, unless it is not started */
+TEST(fixed_once_a_kexec_has_begun)
+{
+	struct kho_component module = { "module", 1, 1, 1, 1 };
+
+	boot();
+	CHECK_EQ(0, sim_load());
+	CHECK_EQ(0, kho_check_next());
+	CHECK_EQ(-EBUSY, kho_component_pin(c, 1));
+	CHECK_EQ(-EBUSY, kho_component_register(&module));
+	CHECK_WRITTEN(3, true);
+	CHECK_EQ(3, kho_component_get(c));
+	kho_component_put(c);
+
+	kho_kexec_failed();
+	CHECK_EQ(0, kho_component_register(&module));
+	kho_component_unregister(&module);
+	CHECK_EQ(0, kho_component_pin(c, 1));
+	CHECK_WRITTEN(1, true);
+}
+
 /* What is built on others has nothing to do with their versions */
 TEST(memfd_is_the_same_with_either)
 {
