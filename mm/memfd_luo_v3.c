@@ -50,12 +50,15 @@
  * @file: the file.
  * @ser: what the next kernel gets.
  * @last: the piece that is being filled, %NULL while there is none.
- * @cur: the extent that is growing: pinned, but neither preserved nor in a piece;
- *	without pages if there is none.
+ * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
+ *	all are.
+ * @cur: the extent that is growing: pinned, but not in a piece yet; without pages
+ *	if there is none.
  * @next: the index up to which the file has been described.
  * @end: the first index that is not in the file.
  * @nr_cached: how many pages of the page cache the extents are.
  * @nr_unwritten: how many of them have never been written to.
+ * @nr_failed: how many pages of the machine memory failure had taken out before.
  * @beyond: there are pages beyond the end.
  * @counted: memory was found to suffice for what has to be moved.
  */
@@ -63,52 +66,28 @@ struct memfd_luo_v3 {
 	struct file *file;
 	struct memfd_luo_v3_ser *ser;
 	struct memfd_luo_extents *last;
+	unsigned int nr_preserved;
 	struct memfd_luo_extent cur;
 	pgoff_t next;
 	pgoff_t end;
 	unsigned long nr_cached;
 	unsigned long nr_unwritten;
+	long nr_failed;
 	bool beyond;
 	bool counted;
 };
 
+/* Only a test takes pages back, and so lowers it */
+static long memfd_luo_nr_failed(void)
+{
+	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
+		return 0;
+	return atomic_long_read(&num_poisoned_pages);
+}
+
 static bool memfd_luo_has_memory(const struct memfd_luo_extent *extent)
 {
 	return !(extent->flags & MEMFD_LUO_EXTENT_POISONED);
-}
-
-static void memfd_luo_unpreserve_upto(const struct memfd_luo_extent *extent,
-				      unsigned long nr_pages)
-{
-	if (!memfd_luo_has_memory(extent))
-		return;
-	if (!extent->order) {
-		kho_unpreserve_pages(pfn_to_page(extent->pfn), nr_pages);
-		return;
-	}
-
-	for (unsigned long i = 0; i < nr_pages; i += BIT(extent->order))
-		kho_unpreserve_folio(pfn_folio(extent->pfn + i));
-}
-
-static int memfd_luo_preserve_extent(const struct memfd_luo_extent *extent)
-{
-	int err;
-
-	if (!memfd_luo_has_memory(extent))
-		return 0;
-	if (!extent->order)
-		return kho_preserve_pages(pfn_to_page(extent->pfn), extent->nr_pages);
-
-	for (unsigned long i = 0; i < extent->nr_pages; i += BIT(extent->order)) {
-		err = kho_preserve_folio(pfn_folio(extent->pfn + i));
-		if (err) {
-			memfd_luo_unpreserve_upto(extent, i);
-			return err;
-		}
-	}
-
-	return 0;
 }
 
 static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
@@ -122,6 +101,63 @@ static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
 	}
 }
 
+/* How many extents are preserved under one lock */
+#define MEMFD_LUO_RUNS	32
+
+/*
+ * The memory of extents of a piece, from number @from on and at most up to @to.
+ *
+ * Return: the number of the first extent that is left.
+ */
+static unsigned int memfd_luo_runs(const struct memfd_luo_extents *piece,
+				   unsigned int from, unsigned int to,
+				   struct kho_extent *runs, unsigned int *nr)
+{
+	*nr = 0;
+	for (; from < to && *nr < MEMFD_LUO_RUNS; from++) {
+		const struct memfd_luo_extent *extent = &piece->extents[from];
+
+		if (memfd_luo_has_memory(extent))
+			runs[(*nr)++] = (struct kho_extent) {
+				.pfn = extent->pfn,
+				.nr_pages = extent->nr_pages,
+				.order = extent->order,
+			};
+	}
+
+	return from;
+}
+
+static int memfd_luo_preserve_piece(struct memfd_luo_v3 *w)
+{
+	struct kho_extent runs[MEMFD_LUO_RUNS];
+	unsigned int next, nr;
+	int err;
+
+	while (w->last && w->nr_preserved < w->last->nr) {
+		next = memfd_luo_runs(w->last, w->nr_preserved, w->last->nr, runs, &nr);
+		err = kho_preserve_extents(runs, nr);
+		if (err)
+			return err;
+		w->nr_preserved = next;
+	}
+
+	return 0;
+}
+
+static void memfd_luo_unpreserve_piece(const struct memfd_luo_extents *piece,
+				       unsigned int nr_preserved)
+{
+	struct kho_extent runs[MEMFD_LUO_RUNS];
+	unsigned int i = 0, nr;
+
+	while (i < nr_preserved) {
+		i = memfd_luo_runs(piece, i, nr_preserved, runs, &nr);
+		kho_unpreserve_extents(runs, nr);
+	}
+}
+
+/* The one before it is full, and its extents are preserved */
 static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 {
 	struct memfd_luo_extents *piece = kho_alloc_preserve(sizeof(*piece));
@@ -134,6 +170,7 @@ static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 	else
 		KHOSER_STORE_PTR(w->ser->first, piece);
 	w->last = piece;
+	w->nr_preserved = 0;
 	return 0;
 }
 
@@ -147,8 +184,7 @@ static int memfd_luo_flush(struct memfd_luo_v3 *w)
 		return 0;
 
 	if (!w->last || w->last->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
-		err = memfd_luo_add_piece(w);
-	err = err ?: memfd_luo_preserve_extent(cur);
+		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
 	if (err)
 		return err;
 
@@ -475,6 +511,140 @@ static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batc
 	return err;
 }
 
+/*
+ * Single pages that are as they should be are pinned under the lock of the page
+ * cache, many at a time: nobody removes or replaces them meanwhile, and whoever wants
+ * to later finds them pinned.
+ */
+
+/* So many extents, and pages, are found under one lock */
+#define MEMFD_LUO_FOUND		32
+#define MEMFD_LUO_FOUND_PAGES	512
+
+/**
+ * struct memfd_luo_found - pages that have been pinned under one lock
+ * @extents: the extents that they are.
+ * @nr: how many.
+ * @nr_pages: how many pages.
+ * @block: the first page frame of the block of pages that was looked up last, all
+ *	of which may be pinned; ULONG_MAX if there is none.
+ * @nid: the node of all of them.
+ */
+struct memfd_luo_found {
+	struct memfd_luo_extent extents[MEMFD_LUO_FOUND];
+	unsigned int nr;
+	unsigned int nr_pages;
+	unsigned long block;
+	int nid;
+};
+
+/*
+ * Is it as it should be? A page that is being moved, or written to for the first
+ * time, is locked. If that has just ended it may not look written to yet, which
+ * is noticed when the kexec begins.
+ */
+static bool memfd_luo_plain(struct memfd_luo_found *found, struct folio *folio)
+{
+	unsigned long block = pageblock_start_pfn(folio_pfn(folio));
+
+	if (folio_test_large(folio) || folio_test_locked(folio) ||
+	    !folio_test_dirty(folio) || folio_contain_hwpoisoned_page(folio))
+		return false;
+	if (block != found->block && !folio_is_longterm_pinnable(folio))
+		return false;
+
+	found->block = block;
+	return true;
+}
+
+static bool memfd_luo_found_add(struct memfd_luo_found *found, struct folio *folio)
+{
+	const u8 flags = folio_test_uptodate(folio) ? MEMFD_LUO_EXTENT_WRITTEN : 0;
+	const unsigned long pfn = folio_pfn(folio);
+	struct memfd_luo_extent *last;
+
+	if (!found->nr)
+		found->nid = folio_nid(folio);
+	else if (found->nid != folio_nid(folio))
+		return false;
+
+	last = found->nr ? &found->extents[found->nr - 1] : NULL;
+	if (last && last->index + last->nr_pages == folio->index &&
+	    last->pfn + last->nr_pages == pfn && last->flags == flags) {
+		last->nr_pages++;
+	} else {
+		if (found->nr == MEMFD_LUO_FOUND)
+			return false;
+		found->extents[found->nr++] = (struct memfd_luo_extent) {
+			.index = folio->index,
+			.pfn = pfn,
+			.nr_pages = 1,
+			.flags = flags,
+		};
+	}
+
+	found->nr_pages++;
+	return true;
+}
+
+/*
+ * From @index on, until something needs more attention. FOLL_PIN means this for a
+ * small folio; that there are more pins is counted for all of them at once.
+ */
+static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
+				 struct memfd_luo_found *found)
+{
+	XA_STATE(xas, &w->file->f_mapping->i_pages, index);
+	struct folio *folio;
+
+	xas_lock_irq(&xas);
+	xas_for_each(&xas, folio, w->end - 1) {
+		if (xa_is_value(folio) || folio->index < index ||
+		    !memfd_luo_plain(found, folio) ||
+		    !memfd_luo_found_add(found, folio))
+			break;
+		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+		if (found->nr_pages == MEMFD_LUO_FOUND_PAGES)
+			break;
+	}
+	xas_unlock_irq(&xas);
+
+	if (found->nr)
+		mod_node_page_state(NODE_DATA(found->nid), NR_FOLL_PIN_ACQUIRED,
+				    found->nr_pages);
+}
+
+/*
+ * Pin and describe what is plain from @index on.
+ *
+ * Return: 0, with w->next behind it; -ENOENT if there is nothing of the kind.
+ */
+static int memfd_luo_pin_plain(struct memfd_luo_v3 *w, pgoff_t index)
+{
+	struct memfd_luo_found found = { .block = ULONG_MAX };
+	unsigned int i;
+	int err = 0;
+
+	memfd_luo_find_plain(w, index, &found);
+	if (!found.nr)
+		return -ENOENT;
+
+	for (i = 0; i < found.nr; i++) {
+		const struct memfd_luo_extent *extent = &found.extents[i];
+
+		err = memfd_luo_add_extent(w, extent);
+		if (err)
+			break;
+		w->nr_cached += extent->nr_pages;
+		if (!extent->flags)
+			w->nr_unwritten += extent->nr_pages;
+	}
+	for (; i < found.nr; i++)
+		memfd_luo_unpin_extent(&found.extents[i]);
+
+	return err;
+}
+
 static bool memfd_luo_has_more(struct address_space *mapping, pgoff_t index)
 {
 	return xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT);
@@ -489,12 +659,18 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	pgoff_t index = 0;
 	int err = 0;
 
+	w->nr_failed = memfd_luo_nr_failed();
 	w->end = DIV_ROUND_UP_ULL(i_size_read(mapping->host), PAGE_SIZE);
 	folio_batch_init(&batch);
-	while (index < w->end &&
-	       find_get_entries(mapping, &index, w->end - 1, &batch, indices)) {
-		err = memfd_luo_walk_batch(w, &batch, indices);
-		folio_batch_init(&batch);
+	while (index < w->end) {
+		err = memfd_luo_pin_plain(w, index);
+		if (err == -ENOENT) {
+			if (!find_get_entries(mapping, &index, w->end - 1, &batch,
+					      indices))
+				break;
+			err = memfd_luo_walk_batch(w, &batch, indices);
+			folio_batch_init(&batch);
+		}
 		if (err == -EAGAIN && !fatal_signal_pending(current))
 			index = w->next;
 		else if (err)
@@ -504,7 +680,7 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	}
 
 	w->beyond = memfd_luo_has_more(mapping, max(w->end, w->next));
-	return memfd_luo_flush(w);
+	return memfd_luo_flush(w) ?: memfd_luo_preserve_piece(w);
 }
 
 /* Undo memfd_luo_walk(), whether or not it succeeded */
@@ -516,11 +692,10 @@ static void memfd_luo_forget(struct memfd_luo_v3 *w)
 		memfd_luo_unpin_extent(&w->cur);
 
 	for (; piece; piece = next) {
+		memfd_luo_unpreserve_piece(piece, piece == w->last ?
+						  w->nr_preserved : piece->nr);
 		for (u64 i = 0; i < piece->nr; i++) {
-			const struct memfd_luo_extent *extent = &piece->extents[i];
-
-			memfd_luo_unpreserve_upto(extent, extent->nr_pages);
-			memfd_luo_unpin_extent(extent);
+			memfd_luo_unpin_extent(&piece->extents[i]);
 			cond_resched();
 		}
 		next = KHOSER_LOAD_PTR(piece->next);
@@ -629,19 +804,16 @@ static void memfd_luo_v3_unpreserve(struct liveupdate_file_op_args *args)
 	kho_component_put(&memfd_kho_component);
 }
 
-static bool memfd_luo_memory_failed(void)
-{
-	return IS_ENABLED(CONFIG_MEMORY_FAILURE) &&
-	       atomic_long_read(&num_poisoned_pages);
-}
-
-/* True if a page of the extent has changed its state since */
-static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent)
+/*
+ * True if a page of the extent has changed its state since. @failed: pages have
+ * been poisoned meanwhile.
+ */
+static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent, bool failed)
 {
 	if (!memfd_luo_has_memory(extent))
 		return false;
-	if (kho_find_poison(extent->pfn, extent->nr_pages) !=
-	    extent->pfn + extent->nr_pages)
+	if (failed && kho_find_poison(extent->pfn, extent->nr_pages) !=
+		      extent->pfn + extent->nr_pages)
 		return true;
 	if (extent->flags & MEMFD_LUO_EXTENT_WRITTEN)
 		return false;
@@ -687,15 +859,16 @@ static bool memfd_luo_filled(const struct memfd_luo_v3 *w)
 static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 {
 	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
+	bool failed = memfd_luo_nr_failed() != w->nr_failed;
 
 	if (w->beyond || memfd_luo_filled(w))
 		return true;
-	if (!w->nr_unwritten && !memfd_luo_memory_failed())
+	if (!w->nr_unwritten && !failed)
 		return false;
 
 	for (; piece; piece = KHOSER_LOAD_PTR(piece->next)) {
 		for (u64 i = 0; i < piece->nr; i++) {
-			if (memfd_luo_extent_changed(&piece->extents[i]))
+			if (memfd_luo_extent_changed(&piece->extents[i], failed))
 				return true;
 		}
 		cond_resched();

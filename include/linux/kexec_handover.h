@@ -41,6 +41,19 @@ struct kho_restore_batch {
 	} zone[KHO_BATCH_ZONES];
 };
 
+/**
+ * struct kho_extent - contiguous pages that are preserved together
+ * @pfn: page frame number of the first one.
+ * @nr_pages: how many, a multiple of the size of a folio.
+ * @order: of the folios that they are; 0: they are pages of their own, and restored
+ *	by kho_restore_pages() with the same number.
+ */
+struct kho_extent {
+	unsigned long pfn;
+	unsigned long nr_pages;
+	unsigned int order;
+};
+
 #ifdef CONFIG_KEXEC_HANDOVER
 
 bool kho_is_enabled(void);
@@ -58,6 +71,8 @@ void kho_restore_batch_end(struct kho_restore_batch *batch);
 
 unsigned long kho_preservable_pages(void);
 unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages);
+int kho_preserve_extents(const struct kho_extent *extents, unsigned int nr);
+void kho_unpreserve_extents(const struct kho_extent *extents, unsigned int nr);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages);
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages);
 struct page *kho_restore_pages(phys_addr_t phys, unsigned long nr_pages);
@@ -155,6 +170,14 @@ static inline unsigned long kho_find_poison(unsigned long pfn,
 {
 	return pfn + nr_pages;
 }
+
+static inline int kho_preserve_extents(const struct kho_extent *extents, unsigned int nr)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void kho_unpreserve_extents(const struct kho_extent *extents,
+					  unsigned int nr) { }
 
 static inline int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {

@@ -406,21 +406,100 @@ static unsigned int kho_range_order(unsigned long pfn, unsigned long end)
 				   ilog2(end - pfn));
 
 	/* A range that is restored in one go must lie on one node */
-	while (pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
+	while (order && pfn_to_nid(pfn) != pfn_to_nid(pfn + BIT(order) - 1))
 		order--;
 
 	return order;
 }
 
-static void kho_unpreserve_pfns(unsigned long pfn, unsigned long end)
+/* Of the range with which an extent goes on at @pfn */
+static unsigned int kho_extent_order(const struct kho_extent *extent, unsigned long pfn)
+{
+	return extent->order ?: kho_range_order(pfn, extent->pfn + extent->nr_pages);
+}
+
+/* Both under the lock of the map */
+static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long end)
 {
 	unsigned int order;
 
-	for (; pfn < end; pfn += BIT(order)) {
-		order = kho_range_order(pfn, end);
+	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
+		order = kho_extent_order(extent, pfn);
 		kho_unpreserve_range(pfn, order);
 	}
 }
+
+static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent)
+{
+	unsigned long end = extent->pfn + extent->nr_pages;
+	unsigned int order;
+	int err;
+
+	err = kho_check_place(known, extent->pfn, extent->nr_pages);
+	if (err)
+		return err;
+	if (kho_hits_poison(extent->pfn, extent->nr_pages))
+		return -EHWPOISON;
+
+	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
+		order = kho_extent_order(extent, pfn);
+		err = kho_preserve_range(pfn, order);
+		if (err) {
+			kho_unpreserve_extent(extent, pfn);
+			return err;
+		}
+	}
+
+	return 0;
+}
+
+/**
+ * kho_preserve_extents - preserve many extents, which are runs of contiguous pages
+ * @extents: the extents.
+ * @nr: how many, so few that it does not matter that nobody else can preserve
+ *	anything meanwhile.
+ *
+ * For users that would otherwise call kho_preserve_pages(), or kho_preserve_folio()
+ * for each folio, many times. What is said there about the memory holds here.
+ *
+ * Context: may sleep.
+ * Return: as kho_preserve_folios(); after an error none is preserved.
+ */
+int kho_preserve_extents(const struct kho_extent *extents, unsigned int nr)
+{
+	struct kho_known known = {};
+	int err;
+
+	guard(mutex)(&kho_out.map.lock);
+
+	for (unsigned int i = 0; i < nr; i++) {
+		err = kho_preserve_extent(&known, &extents[i]);
+		if (!err)
+			continue;
+		while (i--)
+			kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+		return err;
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kho_preserve_extents);
+
+/**
+ * kho_unpreserve_extents - undo kho_preserve_extents()
+ * @extents: extents that are preserved; they need not all be from one call.
+ * @nr: how many.
+ *
+ * Context: may sleep.
+ */
+void kho_unpreserve_extents(const struct kho_extent *extents, unsigned int nr)
+{
+	guard(mutex)(&kho_out.map.lock);
+
+	for (unsigned int i = 0; i < nr; i++)
+		kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+}
+EXPORT_SYMBOL_GPL(kho_unpreserve_extents);
 
 /**
  * kho_preserve_pages - preserve contiguous pages as pages of their own
@@ -437,32 +516,11 @@ static void kho_unpreserve_pfns(unsigned long pfn, unsigned long end)
  */
 int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {
-	unsigned long start = page_to_pfn(page), end = start + nr_pages;
-	struct kho_known known = {};
-	unsigned long pfn;
-	unsigned int order;
-	int err;
+	const struct kho_extent extent = { page_to_pfn(page), nr_pages };
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_preserve_pages, page, nr_pages);
 
-	err = kho_check_place(&known, start, nr_pages);
-	if (err)
-		return err;
-	if (kho_hits_poison(start, nr_pages))
-		return -EHWPOISON;
-
-	guard(mutex)(&kho_out.map.lock);
-
-	for (pfn = start; pfn < end; pfn += BIT(order)) {
-		order = kho_range_order(pfn, end);
-		err = kho_preserve_range(pfn, order);
-		if (err) {
-			kho_unpreserve_pfns(start, pfn);
-			return err;
-		}
-	}
-
-	return 0;
+	return kho_preserve_extents(&extent, 1);
 }
 EXPORT_SYMBOL_GPL(kho_preserve_pages);
 
@@ -476,13 +534,11 @@ EXPORT_SYMBOL_GPL(kho_preserve_pages);
  */
 void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
 {
-	unsigned long pfn = page_to_pfn(page);
+	const struct kho_extent extent = { page_to_pfn(page), nr_pages };
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_unpreserve_pages, page, nr_pages);
 
-	guard(mutex)(&kho_out.map.lock);
-
-	kho_unpreserve_pfns(pfn, pfn + nr_pages);
+	kho_unpreserve_extents(&extent, 1);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 
@@ -1054,6 +1110,20 @@ int kho_edit_out_fdt(int (*edit)(void *fdt, void *data), void *data)
 	err = edit(kho_out.fdt, data);
 	fdt_pack(kho_out.fdt);
 	return err;
+}
+
+/**
+ * kho_kexec_begins - the FDT stays as it is from now on
+ *
+ * A processor that is stopped while it edits the FDT would leave half of a change.
+ * So whoever wants to change it waits, until there is another kernel.
+ *
+ * Context: called by kexec when nothing can fail any more and all devices are shut
+ * down, before other processors are stopped; may sleep.
+ */
+void kho_kexec_begins(void)
+{
+	mutex_lock(&kho_out.lock);
 }
 
 /**

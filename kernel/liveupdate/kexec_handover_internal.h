@@ -107,6 +107,7 @@ struct kho_component_table {
 
 extern struct kho_component_table kho_table;
 extern struct mutex kho_components_lock;
+extern bool kho_versions_fixed;
 
 /* Bytes of the FDT that stay free for KHO_FDT_COMPATIBLE_BASELINE */
 #define KHO_FDT_SPARE	8
@@ -120,6 +121,7 @@ long kho_unfinished(void);
 u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 version);
 void kho_component_agree(struct kho_component *c, u32 version);
 int kho_component_pin(struct kho_component *c, u32 version);
+void kho_agree_late(struct kho_component *c);
 
 /* Components that others define; named here for the table only */
 extern struct kho_component memblock_kho_component;

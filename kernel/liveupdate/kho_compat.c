@@ -142,11 +142,19 @@ void kho_unfinished_inc(struct kho_component *component)
  * kho_unfinished_dec - something of the previous kernel is finished, or lost
  * @component: the component that it came with.
  *
+ * One call too many would hide something else that is not finished, so it warns and
+ * changes nothing.
+ *
  * Context: any.
  */
 void kho_unfinished_dec(struct kho_component *component)
 {
-	if (!atomic_long_dec_return(&component->unfinished))
+	long left = atomic_long_dec_if_positive(&component->unfinished);
+
+	if (WARN_ONCE(left < 0, "KHO: %s: nothing is unfinished, nothing can be finished\n",
+		      component->name))
+		return;
+	if (!left)
 		kho_sysfs_notify();
 }
 
@@ -157,6 +165,12 @@ void kho_unfinished_dec(struct kho_component *component)
  * of KHO.
  */
 DEFINE_MUTEX(kho_components_lock);
+
+/*
+ * The image that is being started was checked against what is written, so neither
+ * that nor which components there are changes any more; with the lock.
+ */
+bool kho_versions_fixed;
 
 /* What the previous kernel has left and no image could take over; with the lock */
 long kho_unfinished(void)
@@ -370,7 +384,7 @@ void kho_component_agree(struct kho_component *c, u32 version)
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if this kernel does not write that version; -EBUSY if
- * something is preserved with the component.
+ * something is preserved with the component, or a kexec has begun.
  */
 int kho_component_pin(struct kho_component *c, u32 version)
 {
@@ -378,7 +392,7 @@ int kho_component_pin(struct kho_component *c, u32 version)
 		return -EINVAL;
 
 	scoped_guard(mutex, &kho_components_lock) {
-		if (atomic_long_read(&c->users))
+		if (atomic_long_read(&c->users) || kho_versions_fixed)
 			return -EBUSY;
 		c->pinned = version;
 		kho_settle_write(c);
@@ -430,6 +444,47 @@ static int __init kho_parse_write(char *arg)
 	return 0;
 }
 early_param("kho_write", kho_parse_write);
+
+static bool kho_has_component(const char *name, size_t len)
+{
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const char *known = kho_table.components[i]->name;
+
+		if (strlen(known) == len && !strncmp(known, name, len))
+			return true;
+	}
+
+	return false;
+}
+
+static void __init kho_check_write_entry(const char *entry, int len)
+{
+	int name_len = strcspn(entry, ":,");
+	u32 version;
+
+	if (name_len == len || sscanf(entry + name_len + 1, "%u", &version) != 1)
+		pr_warn("kho_write= has '%.*s', expected NAME:VERSION\n", len, entry);
+	else if (!kho_has_component(entry, name_len))
+		pr_info("kho_write= has version %u of %.*s, which this kernel does not have, unless a module brings it\n",
+			version, name_len, entry);
+}
+
+/* Once all that is built in is there */
+static int __init kho_check_write_param(void)
+{
+	guard(mutex)(&kho_components_lock);
+
+	for (const char *at = kho_write_param; *at;) {
+		int len = strcspn(at, ",");
+
+		if (len)
+			kho_check_write_entry(at, len);
+		at += len + (at[len] == ',');
+	}
+
+	return 0;
+}
+late_initcall(kho_check_write_param);
 
 /* Reading from the previous kernel */
 
@@ -716,11 +771,14 @@ static void kho_read_late(struct kho_component *c)
  *
  * For components of modules. Those that are built in have a line in
  * kho_components.h, which adds them to the note of the image. The status is known
- * afterwards, unless the handover is yet to be read.
+ * afterwards, unless the handover is yet to be read. What it writes is agreed with
+ * the loaded image; one that cannot read it stays loaded, with a warning, and is
+ * rejected when it is started with the component in use.
  *
  * Context: may sleep.
  * Return: 0; -EINVAL if its name or its versions are invalid; -EEXIST if there is
- * one of that name; -ENOSPC or -ENOMEM if there are too many.
+ * one of that name; -ENOSPC or -ENOMEM if there are too many; -EBUSY if a kexec has
+ * begun.
  */
 int kho_component_register(struct kho_component *component)
 {
@@ -732,7 +790,7 @@ int kho_component_register(struct kho_component *component)
 	component->loadable = true;
 	kho_apply_write_param(component);
 	scoped_guard(mutex, &kho_components_lock) {
-		err = kho_table_add(component);
+		err = kho_versions_fixed ? -EBUSY : kho_table_add(component);
 		if (err)
 			return err;
 
@@ -742,6 +800,7 @@ int kho_component_register(struct kho_component *component)
 			return -ENOMEM;
 		}
 		kho_read_late(component);
+		kho_agree_late(component);
 	}
 
 	kho_sysfs_add_component(component);

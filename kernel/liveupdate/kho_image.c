@@ -840,18 +840,52 @@ int kho_check_bare(void)
 	return kho_is_enabled() ? kho_check_loaded("kexec_load()", &bare) : 0;
 }
 
+static void kho_agree_component(const struct kho_next *next, struct kho_component *c)
+{
+	const struct kho_image_entry *entry = NULL;
+
+	if (next && kho_next_speaks(next))
+		entry = kho_find_entry(next->entries, next->nr, c->name);
+	kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
+							  entry->version) : 0);
+}
+
 /* Have everything written that is not yet as the next kernel reads it best */
 static void kho_agree(const struct kho_next *next)
 {
-	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		struct kho_component *c = kho_table.components[i];
-		const struct kho_image_entry *entry = NULL;
+	for (unsigned int i = 0; i < kho_table.nr; i++)
+		kho_agree_component(next, kho_table.components[i]);
+}
 
-		if (next && kho_next_versions_known(next))
-			entry = kho_find_entry(next->entries, next->nr, c->name);
-		kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
-								  entry->version) : 0);
-	}
+/**
+ * kho_agree_late - agree with the loaded image about one more component
+ * @c: a component that has just been added to the table.
+ *
+ * The load can no longer be rejected, so the log has the reason for which a start
+ * would be rejected.
+ *
+ * Context: with kho_components_lock; may sleep.
+ */
+void kho_agree_late(struct kho_component *c)
+{
+	const struct kho_next *next;
+	struct kho_outgoing out;
+
+	guard(mutex)(&kho_next_lock);
+
+	if (!kho_next_image)
+		return;
+
+	next = &kho_next_image->kho.next;
+	kho_agree_component(next, c);
+
+	out = kho_collect_outgoing();
+	if (c->best_effort || kho_next_may_read(&out, next, c))
+		return;
+
+	pr_warn("%s was registered after the image was loaded, which cannot take it over:\n",
+		c->name);
+	kho_log_component(&out, next, c);
 }
 
 /**
@@ -911,7 +945,8 @@ void kho_set_next(const struct kimage *image)
 /**
  * kho_check_next - check the loaded image before it is started
  *
- * More may be preserved now than when it was loaded.
+ * More may be preserved now than when it was loaded. What is written is fixed from
+ * then on, until kho_kexec_failed().
  *
  * Context: called by kexec under its lock, with an image loaded; may sleep.
  * Return: 0 or -EPROTONOSUPPORT.
@@ -926,10 +961,24 @@ int kho_check_next(void)
 
 	out = kho_collect_outgoing();
 	err = kho_reject("reboot", &out, &kho_next_image->kho.next, true);
-	if (!err)
-		kho_warn(&out, &kho_next_image->kho.next, true);
+	if (err)
+		return err;
 
-	return err;
+	kho_warn(&out, &kho_next_image->kho.next, true);
+	kho_versions_fixed = true;
+	return 0;
+}
+
+/**
+ * kho_kexec_failed - the image that kho_check_next() let pass is not started
+ *
+ * Context: as kho_check_next().
+ */
+void kho_kexec_failed(void)
+{
+	guard(mutex)(&kho_components_lock);
+
+	kho_versions_fixed = false;
 }
 
 /**

@@ -66,6 +66,8 @@ int kho_check_load(struct kimage *image);
 int kho_check_bare(void);
 int kho_check_next(void);
 int kho_recheck_next(void);
+void kho_kexec_failed(void);
+void kho_kexec_begins(void);
 #else
 static inline int kho_accept_next(const struct kimage *image)
 {
@@ -76,6 +78,8 @@ static inline void kho_set_next(const struct kimage *image) { }
 static inline int kho_check_load(struct kimage *image) { return 0; }
 static inline int kho_check_bare(void) { return 0; }
 static inline int kho_check_next(void) { return 0; }
+static inline void kho_kexec_failed(void) { }
+static inline void kho_kexec_begins(void) { }
 #endif
 
 #endif /* _LINUX_KHO_IMAGE_H */

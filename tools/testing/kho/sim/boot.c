@@ -279,9 +279,11 @@ int sim_try_kexec(struct sim_handover *to)
 
 	err = kho_check_next() ?: liveupdate_reboot();
 	if (err) {
+		kho_kexec_failed();
 		sim_unload();
 		return err;
 	}
+	kho_kexec_begins();
 
 	*to = (struct sim_handover) {
 		.fdt = image.kho.fdt,

@@ -464,6 +464,29 @@ long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 }
 
 /* A reference to each folio, and what has been found of those that are none */
+bool folio_test_locked(struct folio *folio)
+{
+	return replace_pinned;
+}
+
+void *sim_xas_next(struct xa_state *xas, unsigned long max)
+{
+	struct sim_file *f = of_inode(container_of(xas->xa, struct inode, i_pages));
+
+	for (unsigned int i = 0; i < f->nr; i++) {
+		const struct sim_folio *slot = &f->folios[i];
+
+		if (slot->index + slot_pages(slot) <= xas->index)
+			continue;
+		if (slot->index > max)
+			return NULL;
+		xas->index = slot->index + slot_pages(slot);
+		return slot->folio;
+	}
+
+	return NULL;
+}
+
 unsigned int find_get_entries(struct inode *mapping, pgoff_t *start, pgoff_t end,
 			      struct folio_batch *batch, pgoff_t *indices)
 {

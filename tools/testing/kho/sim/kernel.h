@@ -479,6 +479,7 @@ extern atomic_long_t num_poisoned_pages;
 #define is_zone_device_page(page) ((page)->device)
 /* Small zones, so that there are many */
 #define page_to_nid(page)	early_pfn_to_nid(page_to_pfn(page))
+#define folio_nid(folio)	page_to_nid(folio_page(folio, 0))
 #define page_zone_id(page)	(page_to_pfn(page) / PHYS_PFN(SZ_2M))
 #define for_each_valid_pfn(pfn, start, end)				\
 	for ((pfn) = (start); (pfn) < (end); (pfn)++)			\
@@ -832,6 +833,26 @@ typedef struct {
 #define softleaf_is_poison_marker(entry) ((entry).val == 1)
 
 #define XA_PRESENT			0
+struct xa_state {
+	struct sim_xarray *xa;
+	unsigned long index;
+};
+
+#define XA_STATE(name, array, at)	struct xa_state name = { array, at }
+#define xas_lock_irq(xas)		((void)(xas))
+#define xas_unlock_irq(xas)		((void)(xas))
+#define xas_for_each(xas, entry, max) \
+	while (((entry) = sim_xas_next(xas, max)))
+void *sim_xas_next(struct xa_state *xas, unsigned long max);
+
+#define GUP_PIN_COUNTING_BIAS		1
+#define folio_ref_add(folio, nr)	((folio)->page.pins += (nr))
+#define NODE_DATA(nid)			(nid)
+#define NR_FOLL_PIN_ACQUIRED		0
+#define mod_node_page_state(node, item, nr)	((void)(node))
+/* What a test wants replaced is found by those who look at it one by one */
+bool folio_test_locked(struct folio *folio);
+
 #define xa_lock_irq(xa)			((void)(xa))
 #define xa_unlock_irq(xa)		((void)(xa))
 void *xa_find(struct sim_xarray *xa, unsigned long *index, unsigned long max, int mark);

@@ -126,6 +126,7 @@ int sim_kho_takeover_done(void);
 int sim_kho_init(void);
 int sim_kho_parse_enable(char *arg);
 int sim_kho_parse_write(char *arg);
+int sim_kho_check_write_param(void);
 int sim_kho_test_component_init(void);
 void sim_kho_test_component_exit(void);
 int sim_scratch_parse(char *arg);

@@ -73,7 +73,13 @@ static void put_conversion(struct seq_buf *s, const char *spec, va_list *args)
 {
 	size_t len = strlen(spec);
 	char last = spec[len - 1];
+	int precision;
 
+	if (!strcmp(spec, "%.*s")) {
+		precision = va_arg(*args, int);
+		put(s, "%.*s", precision, va_arg(*args, char *));
+		return;
+	}
 	if (spec[1] == '#')
 		put(s, "0x");
 	if (last == 's')

@@ -441,6 +441,33 @@ TEST(poisoned_between)
 	}
 }
 
+/* Not counted: nobody looks for it, as long as no other page fails */
+static void mark_page_5(struct file *file)
+{
+	SetPageHWPoison(virt_to_page(sim_file_page(file, 5)));
+}
+
+static void poison_another(struct file *file)
+{
+	mark_page_5(file);
+	sim_poison(alloc_pages(GFP_KERNEL, 0));
+}
+
+TEST(poison_is_looked_for_when_more_pages_fail)
+{
+	u64 data;
+
+	start();
+	sim_poison(alloc_pages(GFP_KERNEL, 0));
+	data = sim_memfd_preserve_between(sim_file(16, 0), mark_page_5);
+	CHECK_EQ(0, ser_at(data)->nr_poisoned);
+
+	start();
+	sim_poison(alloc_pages(GFP_KERNEL, 0));
+	data = sim_memfd_preserve_between(sim_file(16, 0), poison_another);
+	CHECK_EQ(1, ser_at(data)->nr_poisoned);
+}
+
 TEST(attributes)
 {
 	struct file *file;

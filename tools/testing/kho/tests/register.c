@@ -157,11 +157,48 @@ TEST(next_image)
 
 	/* What was agreed for it is forgotten with it */
 	load_module(1, 3);
-	CHECK_EQ(3, late.write);
+	CHECK_EQ(2, late.write);
 	CHECK_EQ(0, sim_load());
 	CHECK_EQ(2, late.write);
 	kho_component_unregister(&late);
 	CHECK_EQ(3, late.write);
+}
+
+/* The image is loaded already: what is written follows what it reads */
+TEST(image_is_loaded_already)
+{
+	sim_boot_liveupdate(NULL);
+	sim_next_reads("late", 1, 2);
+	CHECK_EQ(0, sim_load());
+	load_module(1, 3);
+	CHECK_EQ(2, late.write);
+	CHECK_EQ(2, kho_component_get(&late));
+	CHECK_EQ(KHO_NEXT_COMPATIBLE, kho_next_status(false));
+	kho_component_put(&late);
+	kho_component_unregister(&late);
+	CHECK_EQ(3, late.write);
+	CHECK(!sim_logged("late:"));
+
+	/* Nothing that it reads can be written */
+	load_module(3, 4);
+	CHECK(sim_logged("late: this kernel writes 3 to 4, the image reads 1 to 2"));
+	CHECK(sim_logged("late was registered after the image was loaded"));
+	CHECK_EQ(4, late.write);
+	CHECK_EQ(KHO_NEXT_COMPATIBLE, kho_next_status(true));
+	CHECK_EQ(KHO_NEXT_INCOMPATIBLE, kho_next_status(false));
+	kho_component_unregister(&late);
+	CHECK_EQ(KHO_NEXT_COMPATIBLE, kho_next_status(false));
+}
+
+/* No image says anything of modules: that is no reason to warn */
+TEST(image_is_loaded_and_says_nothing)
+{
+	sim_boot_liveupdate(NULL);
+	CHECK_EQ(0, sim_load());
+	load_module(1, 3);
+	CHECK_EQ(3, late.write);
+	CHECK(!sim_logged("late"));
+	kho_component_unregister(&late);
 }
 
 TEST(makes_no_sense)

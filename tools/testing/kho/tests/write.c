@@ -245,6 +245,17 @@ TEST(pinned_on_command_line)
 	pin_on_command_line("bloc:1,lock:1,block");
 	CHECK_WRITTEN(2, true);
 	CHECK(!sim_logged("kho_write="));
+	CHECK_EQ(0, sim_kho_check_write_param());
+	CHECK(sim_logged("kho_write= has version 1 of bloc, which this kernel has not"));
+	CHECK(sim_logged("kho_write= has version 1 of lock, which this kernel has not"));
+	CHECK(sim_logged("kho_write= has 'block', expected NAME:VERSION"));
+	pin_on_command_line("block:1,vmalloc:2,luo:5");
+	CHECK_EQ(0, sim_kho_check_write_param());
+	CHECK(!sim_logged("kho_write="));
+	pin_on_command_line("block:x,,");
+	CHECK_EQ(0, sim_kho_check_write_param());
+	CHECK(sim_logged("kho_write= has 'block:x', expected NAME:VERSION"));
+	CHECK(!sim_logged("kho_write= has ''"));
 	pin_on_command_line("block:4");
 	CHECK_WRITTEN(2, true);
 	CHECK(sim_logged("kho_write= has version 4 of block, expected 1 to 3"));
@@ -259,6 +270,53 @@ TEST(pins_are_too_many)
 	CHECK_WRITTEN(2, true);
 	CHECK(sim_logged("kho_write= needs NAME:VERSION"));
 	CHECK_EQ(-EINVAL, sim_kho_parse_write(NULL));
+}
+
+/* A component of a module that is there by then is known, one that is not is named */
+TEST(pinned_for_a_module)
+{
+	struct kho_component module = { "module", 1, 2, 1, 2 };
+
+	pin_on_command_line("module:1,other:7");
+	CHECK_EQ(0, kho_component_register(&module));
+	CHECK_EQ(1, module.write);
+	CHECK_EQ(0, sim_kho_check_write_param());
+	CHECK(!sim_logged("of module,"));
+	CHECK(sim_logged("kho_write= has version 7 of other, which this kernel has not"));
+	kho_component_unregister(&module);
+}
+
+TEST(finished_too_often)
+{
+	boot();
+	kho_unfinished_inc(c);
+	kho_unfinished_dec(c);
+	CHECK_EQ(0, sim_warnings());
+	kho_unfinished_dec(c);
+	CHECK_EQ(1, sim_warnings());
+	CHECK_EQ(0, atomic_long_read(&c->unfinished));
+	CHECK_EQ(0, kho_unfinished());
+}
+
+/* What the next kernel was checked with is what it gets, unless it is not started */
+TEST(fixed_once_a_kexec_has_begun)
+{
+	struct kho_component module = { "module", 1, 1, 1, 1 };
+
+	boot();
+	CHECK_EQ(0, sim_load());
+	CHECK_EQ(0, kho_check_next());
+	CHECK_EQ(-EBUSY, kho_component_pin(c, 1));
+	CHECK_EQ(-EBUSY, kho_component_register(&module));
+	CHECK_WRITTEN(3, true);
+	CHECK_EQ(3, kho_component_get(c));
+	kho_component_put(c);
+
+	kho_kexec_failed();
+	CHECK_EQ(0, kho_component_register(&module));
+	kho_component_unregister(&module);
+	CHECK_EQ(0, kho_component_pin(c, 1));
+	CHECK_WRITTEN(1, true);
 }
 
 /* What is built on others has nothing to do with their versions */

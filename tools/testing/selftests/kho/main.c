@@ -192,8 +192,12 @@ int load_next_kernel(void)
 {
 	const struct boot *next = next_boot();
 
-	/* Stock kernels do not say what they read, and have no such file */
-	if (next->kernel && !strcmp(next->kernel, "stock"))
+	/*
+	 * Stock kernels do not say what they read, and have no such file. What is
+	 * assumed of a kernel that does say it is ignored.
+	 */
+	if (next->kernel && (!strcmp(next->kernel, "stock") ||
+			     !strcmp(next->kernel, "other")))
 		write_file("/sys/kernel/kho/next/assume", "7.3");
 	return load_kernel(next->kernel ? next->kernel : kernel, next->cmdline);
 }

@@ -12,7 +12,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        repeated
     kernels: ours      images on offer; the first one is booted first.
                        ours:EDIT,... is ours with another note, see edit_note.py,
-                       debian the cloud kernel that scripts/kho-images.sh fetches
+                       debian the cloud kernel that scripts/kho-images.sh fetches,
+                       other what --with names
     firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
                        starts the first kernel by its EFI stub instead of QEMU;
                        "uefi grub", "uefi uki": from a disk, as they are packaged;
@@ -249,6 +250,7 @@ class Runner:
         self.config = CONFIGS[args.config]
         self.kernel = args.kernel
         self.stock = args.stock
+        self.other = args.other
         self.seed = args.seed
         self.deadline = args.deadline * self.config.deadline
         self.results = args.results or \
@@ -275,7 +277,7 @@ class Runner:
         tree, _, edits = name.partition(":")
         if edits:
             return self.edited(self.image(tree), name, edits.split(","))
-        tree = {"ours": self.kernel, "stock": self.stock,
+        tree = {"ours": self.kernel, "stock": self.stock, "other": self.other,
                 "debian": debian_image(self.arch)}.get(tree, tree)
         if os.path.exists(tree):
             return pathlib.Path(tree).absolute()
@@ -366,6 +368,9 @@ def arguments():
                         "path of an image")
     parser.add_argument("--stock", default="stock", metavar="IMAGE",
                         help="a kernel of Linux 7.3 without this series")
+    parser.add_argument("--with", default="stock", metavar="IMAGE", dest="other",
+                        help="the other kernel of interop_with, any that can "
+                        "hand over to ours")
     parser.add_argument("--uefi", action="store_true",
                         help="all scenarios that need UEFI firmware, instead "
                         "of all others")
