@@ -539,22 +539,37 @@ struct memfd_luo_found {
 };
 
 /*
- * Is it as it should be? A page that is being moved, or written to for the first
- * time, is locked. If that has just ended it may not look written to yet, which
- * is noticed when the kexec begins.
+ * Pin a page unless it is locked: it may be about to be moved, swapped out or written
+ * to for the first time.
  */
-static bool memfd_luo_plain(struct memfd_luo_found *found, struct folio *folio)
+static bool memfd_luo_pin_unlocked(struct folio *folio)
+{
+	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+	/* Reclaim looks for references once it has the lock: one of both sees the other */
+	smp_mb__after_atomic();
+	if (!folio_test_locked(folio))
+		return true;
+
+	folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+	return false;
+}
+
+/*
+ * Pin a page that needs no attention. If its first write has just ended it may not
+ * be marked as written, which is noticed when the kexec begins.
+ */
+static bool memfd_luo_pin_if_plain(struct memfd_luo_found *found, struct folio *folio)
 {
 	unsigned long block = pageblock_start_pfn(folio_pfn(folio));
 
-	if (folio_test_large(folio) || folio_test_locked(folio) ||
-	    !folio_test_dirty(folio) || folio_contain_hwpoisoned_page(folio))
+	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
+	    folio_contain_hwpoisoned_page(folio))
 		return false;
 	if (block != found->block && !folio_is_longterm_pinnable(folio))
 		return false;
 
 	found->block = block;
-	return true;
+	return memfd_luo_pin_unlocked(folio);
 }
 
 static bool memfd_luo_found_add(struct memfd_luo_found *found, struct folio *folio)
@@ -600,10 +615,12 @@ static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, folio, w->end - 1) {
 		if (xa_is_value(folio) || folio->index < index ||
-		    !memfd_luo_plain(found, folio) ||
-		    !memfd_luo_found_add(found, folio))
+		    !memfd_luo_pin_if_plain(found, folio))
 			break;
-		folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+		if (!memfd_luo_found_add(found, folio)) {
+			folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+			break;
+		}
 		if (found->nr_pages == MEMFD_LUO_FOUND_PAGES)
 			break;
 	}

@@ -91,6 +91,7 @@ def cases(quick, before=None):
     if not quick:
         for eager, nodes in ((False, 2), (True, 1), (True, 2)):
             found += machine_cases(eager, nodes, SIZES_OTHER)
+    found.append(SPARSE)
     return sorted(found, key=lambda found: -expected_work(*found))
 
 
@@ -117,6 +118,10 @@ SIZES_LEFT = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 4096,
               ("2M", "contiguous"): 64}
 SIZES_MODULE = {("4K", "contiguous"): 4096, ("4K", "fragmented"): 2048,
                 ("2M", "contiguous"): 32}
+
+
+# 1 GiB of 1 TiB, which the format of stock kernels cannot hand over
+SPARSE = ("ours", figures.Case(False, 1, "sparse", False, False, 262144))
 
 
 def machine_cases(eager, nodes, sizes):
@@ -393,7 +398,7 @@ def main():
     for line in figures.tables(results):
         khotest.say(line)
     khotest.say("")
-    judged = list(figures.targets(results))
+    judged = figures.all_targets(results)
     for target in judged:
         for line in target.lines():
             khotest.say(line)

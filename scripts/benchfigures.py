@@ -24,16 +24,18 @@ COLD = ("cold_boot", "cold_init")
 # the module that calls KHO; and what is measured. Tables are in this order.
 METRICS = {
     "file": (*BOOT, "preserve", "retrieve", "finish", "metadata"),
+    "sparse": ("preserve", "retrieve", "metadata"),
     "left": ("discard",),
     "module": tuple(f"{call}_{way}" for way in ("many", "one")
                     for call in ("preserve", "unpreserve", "restore")),
 }
 
-KINDS = {"file": "memfd", "left": "memfd that is not retrieved",
+KINDS = {"file": "memfd", "sparse": "memfd of which a 1024th is in use", "left": "memfd that is not retrieved",
          "module": "calls"}
 UNITS = {
     "file": "boot, init: G instructions; preserve, retrieve: instructions a "
             "folio; finish: instructions; metadata: pages",
+    "sparse": "preserve, retrieve: instructions a folio; metadata: pages",
     "left": "instructions a folio",
     "module": "instructions a call",
 }
@@ -96,8 +98,9 @@ class Case:
             return (f"nr={self.folios} order={9 if self.huge else 0} "
                     f"fragmented={int(self.fragmented)}")
         return (f"files={self.files()} folios={self.folios} "
-                f"retrieve={int(self.kind == 'file')} huge={int(self.huge)} "
-                f"fragmented={int(self.fragmented)} nodes={self.nodes}")
+                f"retrieve={int(self.kind != 'left')} huge={int(self.huge)} "
+                f"fragmented={int(self.fragmented)} nodes={self.nodes} "
+                f"sparse={1023 if self.kind == 'sparse' else 0}")
 
 
 def number(metric, value):
@@ -270,6 +273,30 @@ def targets(results):
                      "scratch"), 2)
 
 
+def format_targets(results):
+    """What the newest format of memfds has to reach: nothing in proportion to the
+    size of a file, and little for what follows one another."""
+    for fragmented, folios, calls in ((False, 262144, (110, 350)),
+                                      (True, 65536, (200, 600))):
+        case = plain(folios, fragmented)
+        for metric, limit in zip(("preserve", "retrieve"), calls):
+            yield Target(f"{metric}, {folios:,} {case.layout()} pages, "
+                         "instructions a page", get(results, case, "ours", metric),
+                         limit)
+    full = plain(262144, False)
+    yield Target("metadata of 262,144 contiguous pages, pages",
+                 get(results, full, "ours", "metadata"), 16)
+    sparse = Case(False, 1, "sparse", False, False, 262144)
+    shares = [ratio(*(get(results, case, "ours", metric) for case in (full, sparse)))
+              for metric in ("preserve", "retrieve")]
+    yield Target("1 GiB of 1 TiB, ratio to a full file of 1 GiB",
+                 None if None in shares else max(shares), 1.2)
+
+
+def all_targets(results):
+    return [*targets(results), *format_targets(results)]
+
+
 def unit(metric):
     return {"boot": "G instructions", "init": "G instructions",
             "cold_boot": "G instructions", "cold_init": "G instructions",
@@ -395,7 +422,7 @@ def readme_block(results, day, plot):
         "instructions a page.", "",
         *markdown(list(readme_memfds(results))), "",
         *markdown(list(readme_calls(results))), "", "```",
-        *(line for target in targets(results) for line in target.lines()),
+        *(line for target in all_targets(results) for line in target.lines()),
         "```"]) + "\n"
 
 

@@ -24,8 +24,9 @@
  *   kexec_handover_debugfs.c  debugfs
  *
  * Live update, memfd and reserve_mem are above all of them and use public headers.
- * Two exceptions: changes are reported to layer 9, which returns nothing; and
- * kho_compat.c edits its node of the FDT through the core.
+ * Two exceptions: changes are reported to layer 9, and a component that a module
+ * registers to kho_image.c, neither of which returns anything; and kho_compat.c edits
+ * its node of the FDT through the core.
  *
  * Takes the place of the file of this name in Linux 7.3.
  */

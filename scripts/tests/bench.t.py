@@ -194,6 +194,23 @@ def readme_cases():
             yield f"marks without {name} are an error", True
 
 
+def format_target_cases():
+    full, sparse = figures.plain(262144, False), bench.SPARSE[1]
+    good = {full: {"ours": {"preserve": 110, "retrieve": 350, "metadata": 16}},
+            figures.plain(65536, True): {"ours": {"preserve": 200, "retrieve": 600}},
+            sparse: {"ours": {"preserve": 132, "retrieve": 420, "metadata": 9}}}
+    bad = {case: {"ours": {name: value + 1 for name, value in ours["ours"].items()}}
+           for case, ours in good.items()}
+    bad[sparse]["ours"]["retrieve"] = 422
+    for results, met in ((good, True), (bad, False), ({}, None)):
+        yield f"targets of the format: {met}", [
+            target.met() for target in figures.format_targets(results)] == [met] * 6
+    yield "they are judged", figures.all_targets(good)[-1].met()
+    yield "a sparse file", "retrieve=1 " in sparse.parameters() and \
+        sparse.parameters().endswith(" sparse=1023") and \
+        full.parameters().endswith(" sparse=0")
+
+
 def plan_cases():
     gib = figures.GIB
     todo = bench.cases(False)
@@ -214,7 +231,7 @@ def plan_cases():
 def main():
     with tempfile.TemporaryDirectory() as directory:
         cases = [*console_cases(), *slower_cases(), *target_cases(),
-                 *output_cases(pathlib.Path(directory)), *readme_cases(),
+                 *format_target_cases(), *output_cases(pathlib.Path(directory)), *readme_cases(),
                  *plan_cases()]
     print("TAP version 13")
     print(f"1..{len(cases)}")

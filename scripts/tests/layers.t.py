@@ -43,7 +43,7 @@ OBSERVERS = {
     "kho_sysfs_notify", "kho_sysfs_add_component",
     "kho_sysfs_remove_component", "kho_debugfs_init", "kho_debugfs_exit",
     "kho_debugfs_add_in", "kho_debugfs_add_out", "kho_debugfs_remove_out",
-    "kho_debugfs_set_out_fdt",
+    "kho_debugfs_set_out_fdt", "kho_agree_late",
 }
 
 # The headers of the layers; none includes one of a layer above it.

@@ -847,6 +847,8 @@ void *sim_xas_next(struct xa_state *xas, unsigned long max);
 
 #define GUP_PIN_COUNTING_BIAS		1
 #define folio_ref_add(folio, nr)	((folio)->page.pins += (nr))
+#define smp_mb__after_atomic()		((void)0)
+#define folio_ref_sub(folio, nr)	((folio)->page.pins -= (nr))
 #define NODE_DATA(nid)			(nid)
 #define NR_FOLL_PIN_ACQUIRED		0
 #define mod_node_page_state(node, item, nr)	((void)(node))

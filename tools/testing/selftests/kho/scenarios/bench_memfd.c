@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@
  * @fragmented: whether every other one in memory belongs to another file,
  *	which is not preserved
  * @nodes: NUMA nodes that they are spread over
+ * @sparse: a hole follows each 2 MiB, so many times as large
  */
 struct bench {
 	int files;
@@ -40,6 +42,7 @@ struct bench {
 	int huge;
 	int fragmented;
 	int nodes;
+	unsigned long sparse;
 };
 
 static struct bench bench;
@@ -60,10 +63,12 @@ static void read_parameters(void)
 	int found;
 
 	read_file("/bench", text, sizeof(text));
-	found = sscanf(text, "files=%d folios=%lu retrieve=%d huge=%d fragmented=%d nodes=%d",
+	found = sscanf(text,
+		       "files=%d folios=%lu retrieve=%d huge=%d fragmented=%d nodes=%d sparse=%lu",
 		       &bench.files, &bench.folios, &bench.retrieve,
-		       &bench.huge, &bench.fragmented, &bench.nodes);
-	require(found == 6 && bench.files <= MAX_FILES,
+		       &bench.huge, &bench.fragmented, &bench.nodes,
+		       &bench.sparse);
+	require(found == 7 && bench.files <= MAX_FILES,
 		"parameters in /bench: %s", text);
 }
 
@@ -118,18 +123,23 @@ static const char *session_name(int number)
 	return name;
 }
 
+static size_t file_size(void)
+{
+	return bench.folios * folio_size() * (1 + bench.sparse);
+}
+
 static int create(void)
 {
 	int fd = require_fd(memfd_create("bench", MFD_CLOEXEC), "create memfd");
 
-	require(!ftruncate(fd, bench.folios * folio_size()), "set its size");
+	require(!ftruncate(fd, file_size()), "set its size");
 	return fd;
 }
 
 static char *map_file(int fd)
 {
-	char *area = mmap(NULL, bench.folios * folio_size(),
-			  PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *area = mmap(NULL, file_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  fd, 0);
 
 	require(area != MAP_FAILED, "map a memfd");
 	return area;
@@ -137,12 +147,15 @@ static char *map_file(int fd)
 
 static void unmap_file(char *area)
 {
-	munmap(area, bench.folios * folio_size());
+	munmap(area, file_size());
 }
 
 static __u64 *mark_in(char *area, unsigned long i)
 {
-	return (__u64 *)(area + i * folio_size());
+	size_t offset = i * folio_size();
+
+	offset += offset / MIB(2) * MIB(2) * bench.sparse;
+	return (__u64 *)(area + offset);
 }
 
 /* Memory is handed out in the order in which it is touched first. */
@@ -248,6 +261,7 @@ static void before_kexec(void)
 static void verify(int fd)
 {
 	unsigned long good = 0;
+	struct stat st;
 	char *area = map_file(fd);
 
 	for (unsigned long i = 0; i < bench.folios; i++)
@@ -255,6 +269,9 @@ static void verify(int fd)
 	unmap_file(area);
 	check(good == bench.folios, "%lu of %lu folios came through", good,
 	      bench.folios);
+	check(!fstat(fd, &st) &&
+	      (size_t)st.st_blocks * 512 == bench.folios * folio_size(),
+	      "the file has %llu blocks", (unsigned long long)st.st_blocks);
 }
 
 static void time_retrieve(int session, __u64 token)
