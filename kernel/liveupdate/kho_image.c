@@ -844,7 +844,7 @@ static void kho_agree_component(const struct kho_next *next, struct kho_componen
 {
 	const struct kho_image_entry *entry = NULL;
 
-	if (next && kho_next_speaks(next))
+	if (next && kho_next_versions_known(next))
 		entry = kho_find_entry(next->entries, next->nr, c->name);
 	kho_component_agree(c, entry ? kho_common_version(c, entry->min_version,
 							  entry->version) : 0);
