@@ -246,8 +246,8 @@ TEST(pinned_on_command_line)
 	CHECK_WRITTEN(2, true);
 	CHECK(!sim_logged("kho_write="));
 	CHECK_EQ(0, sim_kho_check_write_param());
-	CHECK(sim_logged("kho_write= has version 1 of bloc, which this kernel has not"));
-	CHECK(sim_logged("kho_write= has version 1 of lock, which this kernel has not"));
+	CHECK(sim_logged("kho_write= has version 1 of bloc, which this kernel does not have"));
+	CHECK(sim_logged("kho_write= has version 1 of lock, which this kernel does not have"));
 	CHECK(sim_logged("kho_write= has 'block', expected NAME:VERSION"));
 	pin_on_command_line("block:1,vmalloc:2,luo:5");
 	CHECK_EQ(0, sim_kho_check_write_param());
@@ -282,7 +282,7 @@ TEST(pinned_for_a_module)
 	CHECK_EQ(1, module.write);
 	CHECK_EQ(0, sim_kho_check_write_param());
 	CHECK(!sim_logged("of module,"));
-	CHECK(sim_logged("kho_write= has version 7 of other, which this kernel has not"));
+	CHECK(sim_logged("kho_write= has version 7 of other, which this kernel does not have"));
 	kho_component_unregister(&module);
 }
 
