@@ -1356,7 +1356,7 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
-			*err = memfd_luo_place_pages(mapping, e, page);
+			*err = memfd_luo_place_pages(mapping, e, page) ?: *err;
 		return page;
 	}
 

@@ -69,7 +69,8 @@ unsigned int kho_crash_areas(struct kho_scratch *area)
  * @data: unused.
  *
  * Context: an edit for kho_edit_out_fdt(); otherwise as kho_crash_areas().
- * Return: 0, or -ENOSPC with the property unchanged.
+ * Return: 0; -ENOSPC if there was no room, without the property then; -EINVAL if
+ * the FDT is invalid.
  */
 int kho_crash_write(void *fdt, void *data)
 {
@@ -77,13 +78,15 @@ int kho_crash_write(void *fdt, void *data)
 	unsigned int cnt = kho_crash_areas(area);
 	int err;
 
-	if (cnt)
-		err = fdt_setprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME, area,
-				  cnt * sizeof(*area));
-	else
-		err = fdt_delprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME);
+	if (cnt && !fdt_setprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME, area,
+				cnt * sizeof(*area)))
+		return 0;
 
-	return err && err != -FDT_ERR_NOTFOUND ? -ENOSPC : 0;
+	/* Without the property the next kernel looks for room in scratch */
+	err = fdt_delprop(fdt, 0, KHO_FDT_CRASH_PROP_NAME);
+	if (err && err != -FDT_ERR_NOTFOUND)
+		return -EINVAL;
+	return cnt ? -ENOSPC : 0;
 }
 
 static bool __init crash_in_scratch(phys_addr_t start, phys_addr_t end)

@@ -822,7 +822,7 @@ static int __init kho_take_range(const struct kho_run *range,
 
 	used = kho_count_used(range);
 	if (!used) {
-		err = kho_drop_reservations(range);
+		err = kho_run_unreserved(range) ? 0 : kho_drop_reservations(range);
 		return err ?: kho_take_pages(range, taken);
 	}
 
