@@ -18,7 +18,7 @@ arm64)	layers='kunit vm vm-64k base-selftests'
 	more_layers='damage uefi vm-debug' ;;
 *)	layers='scripts tools static memblock userspace vm uefi damage series'
 	layers="$layers base-selftests clients kunit-debug checkers arm64"
-	more_layers='kunit vm-debug series-check' ;;
+	more_layers='kunit vm-debug signed series-check' ;;
 esac
 
 # layer NAME TAP_FILE COMMAND...
@@ -104,6 +104,8 @@ layer uefi "uefi-$arch.tap" "$selftests/run.py" --arch "$arch" --uefi \
 layer vm-64k "vm-64k-$arch.tap" "$selftests/run.py" --arch "$arch" --config 64k
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
+layer signed "vm-signed-$arch.tap" \
+	"$selftests/run.py" --arch "$arch" --config signed image_signed image_secure
 layer damage "damage-$arch.tap" \
 	"$selftests/run-damage.py" --arch "$arch" --seed 1000000 --aimed 1 --seeds 60
 layer series series.tap series_quickly

@@ -128,6 +128,37 @@ def kho_compat(arch):
     return output / "kho-compat"
 
 
+KEYS = BUILD / "keys"
+
+# The key that is enrolled in vm.SECURE_FIRMWARE, as it is packaged
+SNAKEOIL = "/usr/share/ovmf/PkKek-1-snakeoil"
+
+
+def make_key():
+    """A key of one's own, kexec.key, with the certificate that kernels trust, and
+    that of the firmware without its passphrase."""
+    vm.require_tools("openssl", "openssl", "sbsign", "sbsigntool",
+                     f"{SNAKEOIL}.key", "ovmf")
+    KEYS.mkdir(parents=True, exist_ok=True)
+    if (KEYS / "firmware.pem").exists():
+        return
+    for command in (
+            ["req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256",
+             "-days", "36500", "-subj", "/CN=kexec/", "-keyout",
+             str(KEYS / "kexec.key"), "-out", str(KEYS / "kexec.pem")],
+            ["rsa", "-in", f"{SNAKEOIL}.key", "-passin", "pass:snakeoil", "-out",
+             str(KEYS / "firmware.key")]):
+        subprocess.run(["openssl", *command], stdout=sys.stderr,
+                       stderr=subprocess.DEVNULL, check=True)
+    shutil.copy(f"{SNAKEOIL}.pem", KEYS / "firmware.pem")
+
+
+def sign(image, key, path):
+    subprocess.run(["sbsign", f"--key={KEYS / key}.key", f"--cert={KEYS / key}.pem",
+                    f"--output={path}", str(image)], stdout=sys.stderr, check=True)
+    return path
+
+
 EFI_BOOT = {"x86_64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
 
 

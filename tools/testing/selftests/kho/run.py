@@ -12,22 +12,25 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        repeated
     kernels: ours      images on offer; the first one is booted first.
                        ours:EDIT,... is ours with another note, see edit_note.py,
+                       ours:signed-KEY is ours, signed with a key of KEYS;
                        debian the cloud kernel that scripts/kho-images.sh fetches,
                        other what --with names
     firmware: uefi     only when it is named or with --uefi. OVMF or AAVMF
                        starts the first kernel by its EFI stub instead of QEMU;
                        "uefi grub", "uefi uki": from a disk, as they are packaged;
-                       "uefi PROGRAM": efi/PROGRAM.c does
+                       "uefi PROGRAM": efi/PROGRAM.c does;
+                       "secure": with Secure Boot, and the key "firmware"
     arch: x86_64       only on that one
     log: REGEX         a line of trouble in the kernel log that is expected
     panic: REGEX       the kernel that comes after the end panics with that
     run: by hand       only when it is named
-    config: debug      only with --config debug
+    config: NAME       only with --config NAME
 
 With --config debug our kernel is one with scripts/configs/debug.config: KASAN
 and many other checkers, whose reports make a scenario fail; with kcsan it is
 one that watches for races of plain accesses, scripts/configs/kcsan.config; with
-clients that of scripts/clients.sh, which has name spaces.
+clients that of scripts/clients.sh, which has name spaces; with signed one that can be
+locked down, and trusts the key "kexec".
 
 In a kernel tree "make headers" and "make", with the options in the file config
 beside this, come first. "stock" is a kernel of Linux 7.3 there, without this
@@ -54,6 +57,8 @@ import vm
 NEEDS = re.compile(r"^ \* needs (\w+): (.*)$", re.MULTILINE)
 BOOT = re.compile(r"^# \w+, boot (\d+) of (\d+), kernel")
 TEST = re.compile(r"^(ok|not ok) (\d+) (.*)$")
+KEYS = ("kexec", "firmware")
+SIGNED = re.compile(rf"signed-({'|'.join(KEYS)})$")
 PANIC_TRACE = r"Call Trace:|end Kernel panic"
 PLAN = re.compile(r"^1\.\.(\d+)$")
 
@@ -101,6 +106,8 @@ CONFIGS = {
     "kcsan": Config("vm-kcsan", fragments("kcsan"), deadline=4,
                     cmdline=PATIENT,
                     log=[r"KCSAN: data-race in (?!.*(kho|luo|liveupdate)_)"]),
+    # x86 only. The key is made before the kernel that trusts it.
+    "signed": Config("vm-signed", fragments("signed")),
 }
 
 
@@ -116,6 +123,7 @@ class Scenario:
     log: list = dataclasses.field(default_factory=list)
     by_hand: bool = False
     uefi: bool = False
+    secure: bool = False
     efi_program: str = ""
     arch: str = ""
     panic: str = ""
@@ -139,11 +147,13 @@ def read_scenario(path):
             scenario.arch = value
         elif key == "panic":
             scenario.panic = f"Kernel panic - not syncing: {value}"
-        elif (key, value) == ("config", "debug"):
+        elif key == "config" and value in CONFIGS:
             scenario.config = value
         elif key == "firmware" and value.split()[0] == "uefi":
             scenario.uefi = True
             scenario.efi_program = value[len("uefi"):].strip()
+        elif (key, value) == ("firmware", "secure"):
+            scenario.uefi = scenario.secure = True
         elif (key, value) == ("run", "by hand"):
             scenario.by_hand = True
         else:
@@ -261,10 +271,12 @@ class Runner:
 
     def prepare(self, scenarios):
         khotest.require_tools(self.arch)
-        if any(scenario.uefi for scenario in scenarios):
-            vm.require_firmware(self.arch)
+        for secure in {s.secure for s in scenarios if s.uefi}:
+            vm.require_firmware(self.arch, secure)
         for program in sorted({s.efi_program for s in scenarios} - {""}):
             khotest.require_efi_program(program)
+        if self.config is CONFIGS["signed"]:
+            khotest.make_key()
         for name in sorted({n for s in scenarios for n in s.kernels}):
             self.images[name] = self.image(name)
         khotest.guest(self.arch)
@@ -275,6 +287,10 @@ class Runner:
         if name in self.images:
             return self.images[name]
         tree, _, edits = name.partition(":")
+        if SIGNED.match(edits):
+            path = self.logs / "images" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return khotest.sign(self.image(tree), SIGNED.match(edits)[1], path)
         if edits:
             return self.edited(self.image(tree), name, edits.split(","))
         tree = {"ours": self.kernel, "stock": self.stock, "other": self.other,
@@ -310,7 +326,7 @@ class Runner:
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.config.memory_for(scenario),
             smp=scenario.smp, nodes=scenario.nodes, hotplug=scenario.hotplug,
-            uefi=scenario.uefi, deadline=self.deadline)
+            uefi=scenario.uefi, secure=scenario.secure, deadline=self.deadline)
         if scenario.efi_program:
             machine.disk = khotest.efi_disk(machine, scenario.efi_program,
                                             directory)

@@ -42,6 +42,16 @@ FIRMWARE = {
               "/usr/share/AAVMF/AAVMF_VARS.fd", "qemu-efi-aarch64"),
 }
 
+# The same with Secure Boot, which takes a machine with system management mode
+SECURE_FIRMWARE = {
+    "x86_64": ("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+               "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", "ovmf"),
+}
+SECURE_BOARD = {
+    "x86_64": ["-M", "q35,smm=on", "-cpu", "max", "-global",
+               "driver=cfi.pflash01,property=secure,value=on"],
+}
+
 # What every kernel needs to be told. The PC's timer check counts ticks in real
 # time, which an emulated processor on a busy host fails.
 PARAMETERS = {"x86_64": "console=ttyS0 no_timer_check panic=-1",
@@ -63,6 +73,7 @@ class Machine:
     deadline: int = 600
     icount: bool = False
     uefi: bool = False
+    secure: bool = False
     disk: str = ""      # a directory; UEFI boots from it, not from kernel
 
 
@@ -88,8 +99,8 @@ def require_tools(*pairs):
         sys.exit(f"vm: missing: {', '.join(missing)}")
 
 
-def require_firmware(arch):
-    code, variables, package = FIRMWARE[arch]
+def require_firmware(arch, secure):
+    code, variables, package = (SECURE_FIRMWARE if secure else FIRMWARE)[arch]
     require_tools(code, package, variables, package)
 
 
@@ -144,7 +155,8 @@ def firmware_options(machine):
     """UEFI starts the kernel by its EFI stub, or what is on the disk."""
     if not machine.uefi:
         return []
-    code, variables, _ = FIRMWARE[machine.arch]
+    code, variables, _ = (SECURE_FIRMWARE if machine.secure else
+                          FIRMWARE)[machine.arch]
     flash = "if=pflash,format=raw"
     return ["-drive", f"{flash},unit=0,readonly=on,file={code}",
             "-drive", f"{flash},unit=1,snapshot=on,file={variables}"]
@@ -160,7 +172,9 @@ def boot_options(machine):
 
 def command(machine):
     program, _, board = QEMU[machine.arch]
-    if machine.uefi:
+    if machine.secure:
+        board = SECURE_BOARD[machine.arch]
+    elif machine.uefi:
         board = UEFI_BOARD.get(machine.arch, board)
     return [program, *board, *clock_options(machine),
             "-m", memory_size(machine), *hotplug_options(machine),

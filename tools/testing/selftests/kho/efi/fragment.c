@@ -19,7 +19,7 @@
 
 /* Where memory of the machines begins */
 #ifdef __aarch64__
-#define MEMORY		(1ULL << 30)
+#define MEMORY		0x40000000ULL
 #else
 #define MEMORY		0ULL
 #endif
