@@ -35,14 +35,6 @@ class Answer:
     text: str
 
 
-def clock_options():
-    """systemd gives up on generators after 90 s. A clock that counts instructions
-    does not go on while a busy machine runs something else."""
-    if vm.accelerator() != "tcg":
-        return ["-accel", vm.accelerator()]
-    return ["-accel", "tcg", "-icount", "shift=0,sleep=off"]
-
-
 class Host:
     def __init__(self, files, name, kernel, *, services=(), cmdline="",
                  memory="1G"):
@@ -54,7 +46,7 @@ class Host:
         words = [CMDLINE, *(f"systemd.wants={unit}" for unit in services), cmdline]
         program, _, board = vm.QEMU["x86_64"]
         self.qemu = subprocess.Popen(
-            [program, *board, *clock_options(), "-m", memory,
+            [program, *board, "-accel", vm.accelerator(), "-m", memory,
              "-smp", "1", "-nodefaults", "-display", "none", "-no-reboot",
              "-serial", f"file:{self.console_log}",
              "-chardev", "stdio,id=agent,signal=off", "-serial", "chardev:agent",
