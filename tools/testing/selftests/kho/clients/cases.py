@@ -130,7 +130,7 @@ def agent(test):
 
 
 PAGE = khotest.TOP / "Documentation/admin-guide/mm/kho.rst"
-TWO_GUESTS = "A host with two guests, from the first look to the end"
+TWO_GUESTS = "A host with two guests, step by step"
 GUESTS = ["one", "two"]
 
 

@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 import time
+import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -61,6 +62,9 @@ class Test:
             case(self)
         except hosts.Lost as lost:
             self.check(False, "the machine is there", lost)
+        except Exception:  # pylint: disable=broad-except
+            # The machines have to be stopped, or nothing ends
+            self.check(False, "the case itself", traceback.format_exc())
         for host in self.hosts:
             host.end()
             problems = host.problems()
