@@ -1695,15 +1695,6 @@ void kho_crash_shrunk(void)
 
 /* Calls of kexec_file_load() */
 
-/* An image without a note may be one that does not read the FDT for the area */
-static void kho_warn_crash(const struct kimage *image)
-{
-	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
-
-	if (image->kho.next.known != KHO_NEXT_KNOWN && kho_crash_areas(area))
-		pr_warn("the next kernel may not find the area for a crash kernel and needs scratch for one: cold boot with a larger kho_scratch=\n");
-}
-
 /**
  * kho_fill_kimage - attach the handover to an image
  * @image: the image that is being loaded.
@@ -1729,7 +1720,6 @@ int kho_fill_kimage(struct kimage *image)
 	if (!kho_enable || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
-	kho_warn_crash(image);
 	if (READ_ONCE(kho_in.held_back))
 		pr_warn("%lu KiB of the previous kernel stay reserved and do not reach the next one\n",
 			kho_held_kib());

@@ -888,6 +888,15 @@ void kho_agree_late(struct kho_component *c)
 	kho_log_component(&out, next, c);
 }
 
+/* An image without a note may be one that does not read the FDT for the area */
+static void kho_warn_crash(const struct kimage *image)
+{
+	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
+
+	if (image->kho.next.known != KHO_NEXT_KNOWN && kho_crash_areas(area))
+		pr_warn("the next kernel may not find the area for a crash kernel and needs scratch for one: cold boot with a larger kho_scratch=\n");
+}
+
 /**
  * kho_accept_next - check an image again when it is complete, and agree with it
  * @image: the image, which replaces the loaded one unless this fails.
@@ -918,6 +927,7 @@ int kho_accept_next(const struct kimage *image)
 		kho_agree(&image->kho.next);
 	}
 
+	kho_warn_crash(image);
 	kho_sysfs_notify();
 	return 0;
 }
