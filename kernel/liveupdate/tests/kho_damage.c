@@ -50,6 +50,7 @@
 #include <linux/kho/abi/vmalloc.h>
 #include <linux/kho/radix_tree.h>
 #include <linux/libfdt.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/prandom.h>
@@ -684,12 +685,16 @@ static u64 run_length(const struct instance *instance, unsigned int offset)
 	return chunk->extents[(offset - first) / sizeof(chunk->extents[0])].nr_pages;
 }
 
-/* True if a run that moves from @old to @new reaches memory that it did not have */
+/*
+ * True if a run that moves from @old to @new reaches memory that it did not have. Its
+ * length may be damaged already.
+ */
 static bool run_grows(u64 old, u64 new, u64 nr)
 {
-	for (u64 pfn = new + 1; pfn < new + nr; pfn++) {
-		if ((pfn < old || pfn >= old + nr) && pfn <= PHYS_PFN(U64_MAX) &&
-		    is_preserved(PFN_PHYS(pfn)))
+	u64 end = min_t(u64, new + nr, max_pfn);
+
+	for (u64 pfn = new + 1; pfn < end; pfn++) {
+		if ((pfn < old || pfn >= old + nr) && is_preserved(PFN_PHYS(pfn)))
 			return true;
 	}
 
