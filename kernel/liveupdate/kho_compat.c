@@ -765,11 +765,6 @@ static void kho_read_late(struct kho_component *c)
 		kho_report(&one, origin);
 }
 
-/* kho_image.c has the loaded image, if images are checked at all */
-void __weak kho_agree_late(struct kho_component *component)
-{
-}
-
 /**
  * kho_component_register - add a component
  * @component: the component; it must stay where it is until it is unregistered.
