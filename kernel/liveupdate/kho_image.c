@@ -377,7 +377,7 @@ static void kho_read_fdt_state(const void *fdt, void *data)
 		out->subtrees += kho_subtree_counts(fdt, node);
 }
 
-/* With kho_components_lock, for as long as the out is in use */
+/* With kho_components_lock, for as long as the result is in use */
 static struct kho_outgoing kho_collect_outgoing(void)
 {
 	struct kho_outgoing out = {
@@ -471,7 +471,7 @@ static bool kho_next_versions_known(const struct kho_next *next)
 /* Without live update sessions are lost, even if all formats are supported */
 static bool kho_loses_sessions(const struct kho_outgoing *out,
 			       const struct kho_next *next,
-				 const struct kho_component *c)
+			       const struct kho_component *c)
 {
 	return out->liveupdate && !next->liveupdate_on && c->needs_liveupdate;
 }
@@ -602,7 +602,7 @@ static void kho_log_version(const struct kho_component *c, long users,
 
 static void kho_log_component(const struct kho_outgoing *out,
 			      const struct kho_next *next,
-			       const struct kho_component *c)
+			      const struct kho_component *c)
 {
 	const struct kho_image_entry *entry =
 		kho_find_entry(next->entries, next->nr, c->name);
@@ -1038,7 +1038,7 @@ enum kho_next_status kho_next_status(bool in_use)
 		return KHO_NEXT_INCOMPATIBLE;
 
 	return kho_compare_next(&out, &kho_next_image->kho.next,
-			      in_use || !out.liveupdate);
+				in_use || !out.liveupdate);
 }
 
 /**
