@@ -928,9 +928,25 @@ static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 /* Reading */
 
 /**
+ * struct memfd_luo_singles - single pages that are added to a file at once
+ * @index: the index of the first one.
+ * @nr: how many.
+ * @folios: the pages, in the order of their indices, none of which is left out. All
+ *	are in one node of the page cache.
+ */
+struct memfd_luo_singles {
+	pgoff_t index;
+	unsigned int nr;
+	struct folio *folios[XA_CHUNK_SIZE];
+};
+
+/**
  * struct memfd_luo_reader - position in the extents of an incoming file
  * @ser: the file.
  * @batch: what accounts for what is restored.
+ * @mapping: where it is added, %NULL if it is freed.
+ * @err: why it cannot be added; @mapping is %NULL from then on.
+ * @singles: what is about to be added.
  * @nr_pieces: how many pieces have been taken and read.
  * @extents_left: how many extents have not been read.
  * @pages_left: how many pages they have.
@@ -941,6 +957,9 @@ static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 struct memfd_luo_reader {
 	const struct memfd_luo_v3_ser *ser;
 	struct kho_restore_batch *batch;
+	struct address_space *mapping;
+	int err;
+	struct memfd_luo_singles singles;
 	unsigned long nr_pieces;
 	u64 extents_left;
 	u64 pages_left;
@@ -1154,7 +1173,8 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 	unsigned int order = __ffs64(index | page_to_pfn(page) |
 				     rounddown_pow_of_two(nr_pages));
 
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    nr_pages < BIT(MEMFD_LUO_JOIN_ORDER))
 		return 0;
 
 	order = min_t(unsigned int, order, MAX_PAGECACHE_ORDER);
@@ -1165,8 +1185,8 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 }
 
 /* How many single pages there are until a folio could begin */
-static unsigned long memfd_luo_singles(u64 index, struct page *page,
-				       unsigned long nr_pages)
+static unsigned long memfd_luo_nr_singles(u64 index, struct page *page,
+					  unsigned long nr_pages)
 {
 	const u64 mask = BIT(MEMFD_LUO_JOIN_ORDER) - 1;
 
@@ -1215,15 +1235,26 @@ static int memfd_luo_insert(struct address_space *mapping, struct folio *folio,
 	return err;
 }
 
-/* To @mapping, or free it if that is %NULL */
-static int memfd_luo_place(struct address_space *mapping, struct folio *folio,
-			   pgoff_t index, bool written)
+/* What follows is freed */
+static void memfd_luo_fail(struct memfd_luo_reader *r, int err)
 {
-	if (mapping)
-		return memfd_luo_insert(mapping, folio, index, written);
+	r->err = err;
+	r->mapping = NULL;
+}
 
-	folio_put(folio);
-	return 0;
+static void memfd_luo_place(struct memfd_luo_reader *r, struct folio *folio,
+			    pgoff_t index, bool written)
+{
+	int err;
+
+	if (!r->mapping) {
+		folio_put(folio);
+		return;
+	}
+
+	err = memfd_luo_insert(r->mapping, folio, index, written);
+	if (err)
+		memfd_luo_fail(r, err);
 }
 
 /* An index that gives SIGBUS and EIO as long as the page is not cut off */
@@ -1246,117 +1277,111 @@ static int memfd_luo_insert_poison(struct address_space *mapping,
 	return err;
 }
 
-static void memfd_luo_put_pages(struct page *page, unsigned long nr)
+/* Add the single pages that have been collected, or free them */
+static void memfd_luo_flush_singles(struct memfd_luo_reader *r)
 {
-	for (unsigned long i = 0; i < nr; i++)
-		put_page(page + i);
+	struct memfd_luo_singles *singles = &r->singles;
+	unsigned int added = 0;
+
+	if (r->mapping)
+		added = shmem_add_folios(r->mapping, singles->index, singles->folios,
+					 singles->nr,
+					 mapping_gfp_mask(r->mapping) | __GFP_NOFAIL);
+	folios_add_lru(singles->folios, added);
+
+	if (r->mapping && added < singles->nr) {
+		pr_err("page at index %lu cannot be added to a memfd\n",
+		       singles->index + added);
+		memfd_luo_fail(r, -EEXIST);
+	}
+	for (unsigned int i = added; i < singles->nr; i++)
+		folio_put(singles->folios[i]);
+
+	singles->nr = 0;
+	cond_resched();
 }
 
-/* Single pages, so few that they can be added at once */
-static int memfd_luo_insert_pages(struct address_space *mapping, struct page *page,
-				  pgoff_t index, unsigned long nr, bool written)
+static void memfd_luo_place_single(struct memfd_luo_reader *r, struct folio *folio,
+				   pgoff_t index, bool written)
 {
-	gfp_t gfp = mapping_gfp_mask(mapping);
-	unsigned long added;
+	struct memfd_luo_singles *singles = &r->singles;
 
-	for (unsigned long i = 0; i < nr; i++) {
-		struct folio *folio = page_folio(page + i);
+	if (singles->index + singles->nr != index) {
+		memfd_luo_flush_singles(r);
+		singles->index = index;
+	}
 
+	if (r->mapping) {
 		__folio_set_swapbacked(folio);
-		mem_cgroup_charge_nearest(folio, gfp);
+		mem_cgroup_charge_nearest(folio, mapping_gfp_mask(r->mapping));
 		if (written)
 			__folio_mark_uptodate(folio);
 		folio_set_dirty(folio);
 	}
 
-	added = shmem_add_pages(mapping, index, page, nr, gfp | __GFP_NOFAIL);
-	for (unsigned long i = 0; i < added; i++)
-		folio_add_lru(page_folio(page + i));
-	if (added == nr)
-		return 0;
-
-	pr_err("page at index %lu cannot be added to a memfd\n", index + added);
-	memfd_luo_put_pages(page + added, nr - added);
-	return -EEXIST;
-}
-
-static int memfd_luo_place_singles(struct address_space *mapping, struct page *page,
-				   pgoff_t index, unsigned long nr, bool written)
-{
-	unsigned long done, n;
-	int err = 0;
-
-	for (done = 0; done < nr; done += n) {
-		n = min(nr - done, XA_CHUNK_SIZE);
-		if (!mapping || err)
-			memfd_luo_put_pages(page + done, n);
-		else
-			err = memfd_luo_insert_pages(mapping, page + done,
-						     index + done, n, written);
-		cond_resched();
+	singles->folios[singles->nr++] = folio;
+	if (!((index + 1) % XA_CHUNK_SIZE)) {
+		memfd_luo_flush_singles(r);
+		singles->index = index + 1;
 	}
-
-	return err;
 }
 
-/* To @mapping, or free them if that is %NULL */
-static int memfd_luo_place_pages(struct address_space *mapping,
-				 const struct memfd_luo_extent *e, struct page *page)
+static void memfd_luo_place_pages(struct memfd_luo_reader *r,
+				  const struct memfd_luo_extent *e, struct page *page)
 {
 	bool written = e->flags & MEMFD_LUO_EXTENT_WRITTEN;
-	unsigned long done, left, n;
-	int err = 0;
+	unsigned long done, left, n, i;
 
 	for (done = 0; done < e->nr_pages; done += n) {
-		struct address_space *to = err ? NULL : mapping;
-		u64 index = to ? e->index + done : page_to_pfn(page + done);
+		/* What is freed can be as large as it is aligned in memory */
+		u64 index = r->mapping ? e->index + done : page_to_pfn(page + done);
 		unsigned int order;
 
 		left = e->nr_pages - done;
 		order = memfd_luo_fit_order(index, page + done, left);
 		if (order) {
 			n = BIT(order);
-			err = memfd_luo_place(to, memfd_luo_join(page + done, order),
-					      index, written) ?: err;
-		} else {
-			n = memfd_luo_singles(index, page + done, left);
-			err = memfd_luo_place_singles(to, page + done, index, n,
-						      written) ?: err;
+			memfd_luo_place(r, memfd_luo_join(page + done, order), index,
+					written);
+			cond_resched();
+			continue;
 		}
-		cond_resched();
-	}
 
-	return err;
+		n = memfd_luo_nr_singles(index, page + done, left);
+		for (i = done; i < done + n; i++)
+			memfd_luo_place_single(r, page_folio(page + i), e->index + i,
+					       written);
+	}
 }
 
-/*
- * Restore the memory of an extent, to @mapping, or to the page allocator if that is
- * %NULL. *@err is set if it cannot be added.
- *
- * Return: %false if it is not there, or not all of it.
- */
-static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
-				     struct address_space *mapping,
-				     const struct memfd_luo_extent *e, int *err)
+static bool memfd_luo_orders_match(const struct memfd_luo_extent *e)
 {
-	struct folio *folio;
-	struct page *page;
-
-	if (!memfd_luo_has_memory(e)) {
-		if (mapping)
-			*err = memfd_luo_insert_poison(mapping, e);
-		return true;
-	}
-
-	for (unsigned long i = 0; e->order && i < e->nr_pages; i += BIT(e->order)) {
+	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
 		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
 			return false;
 	}
 
+	return true;
+}
+
+/*
+ * Restore the memory of an extent, to the file or to the page allocator.
+ *
+ * Return: %false if it is not there, or not all of it.
+ */
+static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
+				     const struct memfd_luo_extent *e)
+{
+	struct folio *folio;
+	struct page *page;
+
+	if (e->order && !memfd_luo_orders_match(e))
+		return false;
+
 	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
-			*err = memfd_luo_place_pages(mapping, e, page) ?: *err;
+			memfd_luo_place_pages(r, e, page);
 		return page;
 	}
 
@@ -1365,28 +1390,42 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 		if (!folio)
 			return false;
 		page_rmappable_folio(folio_page(folio, 0));
-		*err = memfd_luo_place(*err ? NULL : mapping, folio, e->index + i,
-				       e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: *err;
+		memfd_luo_place(r, folio, e->index + i,
+				e->flags & MEMFD_LUO_EXTENT_WRITTEN);
 		cond_resched();
 	}
 
 	return true;
 }
 
+static void memfd_luo_restore_poison(struct memfd_luo_reader *r,
+				     const struct memfd_luo_extent *e)
+{
+	int err;
+
+	if (!r->mapping)
+		return;
+
+	err = memfd_luo_insert_poison(r->mapping, e);
+	if (err)
+		memfd_luo_fail(r, err);
+}
+
 static bool memfd_luo_restore_piece(struct memfd_luo_reader *r,
-				    struct address_space *mapping,
-				    const struct memfd_luo_extents *piece, int *err)
+				    const struct memfd_luo_extents *piece)
 {
 	for (u64 i = 0; i < piece->nr; i++) {
 		const struct memfd_luo_extent *e = &piece->extents[i];
 
-		if (!memfd_luo_restore_extent(r, *err ? NULL : mapping, e, err)) {
+		if (!memfd_luo_has_memory(e)) {
+			memfd_luo_restore_poison(r, e);
+		} else if (!memfd_luo_restore_extent(r, e)) {
 			pr_warn("memfd has %u pages at page frame 0x%llx, order %u, index %llu, that are not preserved\n",
 				e->nr_pages, e->pfn, e->order, e->index);
 			return false;
 		}
-		cond_resched();
 	}
+	cond_resched();
 
 	return true;
 }
@@ -1403,6 +1442,7 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 	struct memfd_luo_reader r = {
 		.ser = ser,
 		.batch = batch,
+		.mapping = mapping,
 		.extents_left = ser->nr_extents,
 		.pages_left = ser->nr_pages,
 		.poisoned_left = ser->nr_poisoned,
@@ -1410,7 +1450,6 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 	};
 	phys_addr_t phys = ser->first.phys;
 	bool good = memfd_luo_read_pieces(&r);
-	int err = 0;
 
 	/*
 	 * Nobody else changes pieces that have been taken. One that could not be
@@ -1419,12 +1458,13 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 	for (; r.nr_pieces; r.nr_pieces--) {
 		struct memfd_luo_extents *piece = phys_to_virt(phys);
 
-		good = good && memfd_luo_restore_piece(&r, mapping, piece, &err);
+		good = good && memfd_luo_restore_piece(&r, piece);
 		phys = piece->next.phys;
 		folio_put(virt_to_folio(piece));
 	}
+	memfd_luo_flush_singles(&r);
 	if (good)
-		return err;
+		return r.err;
 
 	kho_hold_back("part of a memfd", -EINVAL);
 	return -EINVAL;

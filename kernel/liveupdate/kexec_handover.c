@@ -853,6 +853,12 @@ static struct page *kho_online_page(phys_addr_t phys, struct page *near)
 	return pfn_to_page(pfn);
 }
 
+/* A page that has been restored, for kho_online_page() */
+static struct page *kho_batch_near(const struct kho_restore_batch *batch)
+{
+	return batch->zone[0].nr_pages ? batch->zone[0].page : NULL;
+}
+
 /* @near is a page that has been restored, or %NULL; *@order is for the caller */
 static __always_inline struct folio *
 kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
@@ -902,13 +908,10 @@ refuse:
 struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 				      phys_addr_t phys)
 {
-	struct page *near = NULL;
 	struct folio *folio;
 	unsigned int order;
 
-	if (batch->zone[0].nr_pages)
-		near = batch->zone[0].page;
-	folio = kho_take_folio(phys, near, &order);
+	folio = kho_take_folio(phys, kho_batch_near(batch), &order);
 	if (folio)
 		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
 
@@ -950,16 +953,31 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 	return true;
 }
 
+/* How many pages from @page on are in its zone; not all that are */
+static unsigned long kho_pages_in_zone(struct page *page, unsigned long nr_pages)
+{
+	nr_pages = min(nr_pages, KHO_BATCH);
+	while (page_zone_id(page) != page_zone_id(page + nr_pages - 1))
+		nr_pages /= 2;
+
+	return nr_pages;
+}
+
 /* Pages that have been claimed, each for itself */
 static void kho_hand_out_pages(struct kho_restore_batch *batch,
 			       unsigned long pfn, unsigned long end)
 {
-	for (; pfn < end; pfn++) {
+	unsigned long nr_pages;
+
+	for (; pfn < end; pfn += nr_pages) {
 		struct page *page = pfn_to_page(pfn);
 
-		set_page_count(page, 1);
-		clear_page_tag_ref(page);
-		kho_restore_batch_add(batch, page, 1);
+		nr_pages = kho_pages_in_zone(page, end - pfn);
+		for (unsigned long i = 0; i < nr_pages; i++) {
+			set_page_count(page + i, 1);
+			clear_page_tag_ref(page + i);
+		}
+		kho_restore_batch_add(batch, page, nr_pages);
 	}
 }
 
@@ -980,6 +998,22 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 	return true;
 }
 
+/* One page, for which there is no need to look at others */
+static __always_inline struct page *
+kho_restore_page_batch(struct kho_restore_batch *batch, phys_addr_t phys)
+{
+	struct page *page = kho_online_page(phys, kho_batch_near(batch));
+
+	if (!page || !kho_range_complete(page) ||
+	    !kho_claim_range(page, kho_page_info(0)))
+		return NULL;
+
+	set_page_count(page, 1);
+	clear_page_tag_ref(page);
+	kho_restore_batch_add(batch, page, 1);
+	return page;
+}
+
 /**
  * kho_restore_pages_batch - get one of many ranges of contiguous pages back
  * @batch: as for kho_restore_folio_batch().
@@ -995,9 +1029,20 @@ struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
 				     phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
+	struct page *first;
 	unsigned long pfn;
 
-	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
+	if (!PAGE_ALIGNED(phys) || end <= start)
+		goto refuse;
+
+	if (nr_pages == 1) {
+		first = kho_restore_page_batch(batch, phys);
+		if (!first)
+			goto refuse;
+		return first;
+	}
+
+	if (!kho_pfns_preserved(start, end))
 		goto refuse;
 
 	/* Advances by what was recorded: it need not be what would be now */

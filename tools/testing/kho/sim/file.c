@@ -274,13 +274,13 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 	return 0;
 }
 
-unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
-			      unsigned long nr, gfp_t gfp)
+unsigned int shmem_add_folios(struct inode *mapping, u64 index,
+			      struct folio **folios, unsigned int nr, gfp_t gfp)
 {
-	for (unsigned long i = 0; i < nr; i++) {
-		struct folio *folio = page_folio(page + i);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct folio *folio = folios[i];
 
-		if (folio_order(folio) || page[i].count != 1)
+		if (folio_order(folio) || folio->page.count != 1)
 			sim_bug("page is not a folio of its own", index + i);
 		if (add_slot(of_inode(mapping), folio, index + i))
 			return i;

@@ -902,8 +902,8 @@ void *xa_erase(struct xarray *xa, unsigned long index);
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
-unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
-			      unsigned long nr, gfp_t gfp);
+unsigned int shmem_add_folios(struct inode *mapping, u64 index,
+			      struct folio **folios, unsigned int nr, gfp_t gfp);
 
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
@@ -928,6 +928,7 @@ void folio_unlock(struct folio *folio);
 #define folio_next_index(folio)		((folio)->index + folio_nr_pages(folio))
 #define folio_size(folio)		(folio_nr_pages(folio) * PAGE_SIZE)
 #define folio_add_lru(folio)		do { } while (0)
+#define folios_add_lru(folios, nr)	do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
 #define get_mem_cgroup_with_room(nr)	((void)(nr), NULL)
