@@ -52,8 +52,6 @@
  * @last: the piece that is being filled, %NULL while there is none.
  * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
  *	all are.
- * @cur: the extent that is growing: pinned, but not in a piece yet; without pages
- *	if there is none.
  * @next: the index up to which the file has been described.
  * @end: the first index that is not in the file.
  * @nr_cached: how many pages of the page cache the extents are.
@@ -67,7 +65,6 @@ struct memfd_luo_v3 {
 	struct memfd_luo_v3_ser *ser;
 	struct memfd_luo_extents *last;
 	unsigned int nr_preserved;
-	struct memfd_luo_extent cur;
 	pgoff_t next;
 	pgoff_t end;
 	unsigned long nr_cached;
@@ -174,37 +171,37 @@ static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 	return 0;
 }
 
-/* The extent that has been growing is complete */
-static int memfd_luo_flush(struct memfd_luo_v3 *w)
+static __always_inline bool memfd_luo_continues(const struct memfd_luo_extent *last,
+						const struct memfd_luo_extent *add)
 {
-	struct memfd_luo_extent *cur = &w->cur;
-	int err = 0;
-
-	if (!cur->nr_pages)
-		return 0;
-
-	if (!w->last || w->last->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
-		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
-	if (err)
-		return err;
-
-	w->last->extents[w->last->nr++] = *cur;
-	w->ser->nr_extents++;
-	if (memfd_luo_has_memory(cur))
-		w->ser->nr_pages += cur->nr_pages;
-	else
-		w->ser->nr_poisoned += cur->nr_pages;
-	cur->nr_pages = 0;
-	return 0;
+	return last->index + last->nr_pages == add->index &&
+	       (!memfd_luo_has_memory(add) || last->pfn + last->nr_pages == add->pfn) &&
+	       last->order == add->order && last->flags == add->flags &&
+	       last->nr_pages <= U32_MAX - add->nr_pages;
 }
 
-static bool memfd_luo_continues(const struct memfd_luo_extent *cur,
-				const struct memfd_luo_extent *add)
+/* False if there is no room. Does not count the pages */
+static __always_inline bool memfd_luo_try_add(struct memfd_luo_v3 *w,
+					      const struct memfd_luo_extent *add)
 {
-	return cur->nr_pages && cur->index + cur->nr_pages == add->index &&
-	       cur->order == add->order && cur->flags == add->flags &&
-	       cur->nr_pages <= U32_MAX - add->nr_pages &&
-	       (!memfd_luo_has_memory(add) || cur->pfn + cur->nr_pages == add->pfn);
+	struct memfd_luo_extents *piece = w->last;
+	struct memfd_luo_extent *last;
+
+	if (!piece)
+		return false;
+
+	last = &piece->extents[piece->nr];
+	if (piece->nr && memfd_luo_continues(last - 1, add)) {
+		last[-1].nr_pages += add->nr_pages;
+		return true;
+	}
+	if (piece->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
+		return false;
+
+	*last = *add;
+	piece->nr++;
+	w->ser->nr_extents++;
+	return true;
 }
 
 /* @add is pinned, and still the caller's if this fails */
@@ -213,15 +210,18 @@ static int memfd_luo_add_extent(struct memfd_luo_v3 *w,
 {
 	int err;
 
-	if (memfd_luo_continues(&w->cur, add)) {
-		w->cur.nr_pages += add->nr_pages;
-	} else {
-		err = memfd_luo_flush(w);
+	if (!memfd_luo_try_add(w, add)) {
+		/* The last extent cannot grow any more */
+		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
 		if (err)
 			return err;
-		w->cur = *add;
+		memfd_luo_try_add(w, add);
 	}
 
+	if (memfd_luo_has_memory(add))
+		w->ser->nr_pages += add->nr_pages;
+	else
+		w->ser->nr_poisoned += add->nr_pages;
 	w->next = add->index + add->nr_pages;
 	return 0;
 }
@@ -517,118 +517,112 @@ static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batc
  * to later finds them pinned.
  */
 
-/* So many extents, and pages, are found under one lock */
-#define MEMFD_LUO_FOUND		32
+/* So many pages are found under one lock */
 #define MEMFD_LUO_FOUND_PAGES	512
 
 /**
  * struct memfd_luo_found - pages that have been pinned under one lock
- * @extents: the extents that they are.
- * @nr: how many.
- * @nr_pages: how many pages.
+ * @nr_pages: how many have been added to the last piece.
+ * @nr_unwritten: how many of them have never been written to.
+ * @more: another one, for which the piece has no room; without pages if there is
+ *	none.
  * @block: the first page frame of the block of pages that was looked up last, all
  *	of which may be pinned; ULONG_MAX if there is none.
  * @nid: the node of all of them.
  */
 struct memfd_luo_found {
-	struct memfd_luo_extent extents[MEMFD_LUO_FOUND];
-	unsigned int nr;
 	unsigned int nr_pages;
+	unsigned int nr_unwritten;
+	struct memfd_luo_extent more;
 	unsigned long block;
 	int nid;
 };
 
-/*
- * Pin a page unless it is locked: it may be about to be moved, swapped out or written
- * to for the first time.
- */
-static bool memfd_luo_pin_unlocked(struct folio *folio)
+/* Pages of a block are on one node. Those of another node are not found together */
+static noinline bool memfd_luo_found_block(struct memfd_luo_found *found,
+					   struct folio *folio, unsigned long block)
 {
-	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
-	/* Reclaim looks for references once it has the lock: one of both sees the other */
-	smp_mb__after_atomic();
-	if (!folio_test_locked(folio))
-		return true;
-
-	folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
-	return false;
-}
-
-/*
- * Pin a page that needs no attention. If its first write has just ended it may not
- * be marked as written, which is noticed when the kexec begins.
- */
-static bool memfd_luo_pin_if_plain(struct memfd_luo_found *found, struct folio *folio)
-{
-	unsigned long block = pageblock_start_pfn(folio_pfn(folio));
-
-	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
-	    folio_contain_hwpoisoned_page(folio))
-		return false;
-	if (block != found->block && !folio_is_longterm_pinnable(folio))
+	if (!folio_is_longterm_pinnable(folio) ||
+	    (found->nr_pages && found->nid != folio_nid(folio)))
 		return false;
 
 	found->block = block;
-	return memfd_luo_pin_unlocked(folio);
-}
-
-static bool memfd_luo_found_add(struct memfd_luo_found *found, struct folio *folio)
-{
-	const u8 flags = folio_test_uptodate(folio) ? MEMFD_LUO_EXTENT_WRITTEN : 0;
-	const unsigned long pfn = folio_pfn(folio);
-	struct memfd_luo_extent *last;
-
-	if (!found->nr)
-		found->nid = folio_nid(folio);
-	else if (found->nid != folio_nid(folio))
-		return false;
-
-	last = found->nr ? &found->extents[found->nr - 1] : NULL;
-	if (last && last->index + last->nr_pages == folio->index &&
-	    last->pfn + last->nr_pages == pfn && last->flags == flags) {
-		last->nr_pages++;
-	} else {
-		if (found->nr == MEMFD_LUO_FOUND)
-			return false;
-		found->extents[found->nr++] = (struct memfd_luo_extent) {
-			.index = folio->index,
-			.pfn = pfn,
-			.nr_pages = 1,
-			.flags = flags,
-		};
-	}
-
-	found->nr_pages++;
+	found->nid = folio_nid(folio);
 	return true;
 }
 
+/* Flags that are tested together cost less than one by one */
+static unsigned long memfd_luo_flags(const struct folio *folio)
+{
+	return READ_ONCE(*const_folio_flags(folio, 0));
+}
+
+#define MEMFD_LUO_PLAIN_MASK	(BIT(PG_head) | BIT(PG_dirty) | __PG_HWPOISON)
+
 /*
- * From @index on, until something needs more attention. FOLL_PIN means this for a
- * small folio; that there are more pins is counted for all of them at once.
+ * Pin a page that needs no attention: not while it is locked, when it may be about to
+ * be moved, swapped out or written to for the first time. If its first write has just
+ * ended it may not be marked as written, which is noticed when the kexec begins.
+ *
+ * FOLL_PIN means this for a small folio; that there are more pins is counted for all of
+ * them at once.
  */
+static __always_inline bool memfd_luo_pin_if_plain(struct memfd_luo_found *found,
+						   struct folio *folio,
+						   struct memfd_luo_extent *extent)
+{
+	const unsigned long block = pageblock_start_pfn(extent->pfn);
+	unsigned long flags;
+
+	if ((memfd_luo_flags(folio) & MEMFD_LUO_PLAIN_MASK) != BIT(PG_dirty))
+		return false;
+	if (block != found->block && !memfd_luo_found_block(found, folio, block))
+		return false;
+
+	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+	/* Reclaim looks for references once it has the lock: one of both sees the other */
+	smp_mb__after_atomic();
+	flags = memfd_luo_flags(folio);
+	if (flags & BIT(PG_locked)) {
+		folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+		return false;
+	}
+
+	if (flags & BIT(PG_uptodate))
+		extent->flags = MEMFD_LUO_EXTENT_WRITTEN;
+	else
+		found->nr_unwritten++;
+	return true;
+}
+
+/* From @index on, until something needs more attention or the piece is full */
 static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 				 struct memfd_luo_found *found)
 {
 	XA_STATE(xas, &w->file->f_mapping->i_pages, index);
+	const pgoff_t last = w->end - 1;
 	struct folio *folio;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, folio, w->end - 1) {
-		if (xa_is_value(folio) || folio->index < index ||
-		    !memfd_luo_pin_if_plain(found, folio))
+	xas_for_each(&xas, folio, last) {
+		struct memfd_luo_extent extent = { .nr_pages = 1 };
+
+		if (xa_is_value(folio))
 			break;
-		if (!memfd_luo_found_add(found, folio)) {
-			folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+
+		extent.index = folio->index;
+		extent.pfn = folio_pfn(folio);
+		if (!memfd_luo_pin_if_plain(found, folio, &extent))
+			break;
+		if (!memfd_luo_try_add(w, &extent)) {
+			found->more = extent;
 			break;
 		}
-		if (found->nr_pages == MEMFD_LUO_FOUND_PAGES)
+		w->next = extent.index + 1;
+		if (++found->nr_pages == MEMFD_LUO_FOUND_PAGES)
 			break;
 	}
 	xas_unlock_irq(&xas);
-
-	if (found->nr)
-		mod_node_page_state(NODE_DATA(found->nid), NR_FOLL_PIN_ACQUIRED,
-				    found->nr_pages);
 }
 
 /*
@@ -639,26 +633,24 @@ static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 static int memfd_luo_pin_plain(struct memfd_luo_v3 *w, pgoff_t index)
 {
 	struct memfd_luo_found found = { .block = ULONG_MAX };
-	unsigned int i;
-	int err = 0;
+	unsigned int nr_pinned;
+	int err;
 
 	memfd_luo_find_plain(w, index, &found);
-	if (!found.nr)
+	nr_pinned = found.nr_pages + found.more.nr_pages;
+	if (!nr_pinned)
 		return -ENOENT;
 
-	for (i = 0; i < found.nr; i++) {
-		const struct memfd_luo_extent *extent = &found.extents[i];
+	mod_node_page_state(NODE_DATA(found.nid), NR_FOLL_PIN_ACQUIRED, nr_pinned);
+	w->ser->nr_pages += found.nr_pages;
+	w->nr_cached += nr_pinned;
+	w->nr_unwritten += found.nr_unwritten;
+	if (!found.more.nr_pages)
+		return 0;
 
-		err = memfd_luo_add_extent(w, extent);
-		if (err)
-			break;
-		w->nr_cached += extent->nr_pages;
-		if (!extent->flags)
-			w->nr_unwritten += extent->nr_pages;
-	}
-	for (; i < found.nr; i++)
-		memfd_luo_unpin_extent(&found.extents[i]);
-
+	err = memfd_luo_add_extent(w, &found.more);
+	if (err)
+		memfd_luo_unpin_extent(&found.more);
 	return err;
 }
 
@@ -697,16 +689,13 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	}
 
 	w->beyond = memfd_luo_has_more(mapping, max(w->end, w->next));
-	return memfd_luo_flush(w) ?: memfd_luo_preserve_piece(w);
+	return memfd_luo_preserve_piece(w);
 }
 
 /* Undo memfd_luo_walk(), whether or not it succeeded */
 static void memfd_luo_forget(struct memfd_luo_v3 *w)
 {
 	struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first), *next;
-
-	if (w->cur.nr_pages)
-		memfd_luo_unpin_extent(&w->cur);
 
 	for (; piece; piece = next) {
 		memfd_luo_unpreserve_piece(piece, piece == w->last ?

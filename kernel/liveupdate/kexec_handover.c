@@ -225,7 +225,7 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
 }
 
 /* No format can mark a page as poisoned */
-static bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
+static __always_inline bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long bad = kho_find_poison(pfn, nr_pages);
 
@@ -440,6 +440,8 @@ static int kho_preserve_extent(struct kho_known *known, const struct kho_extent 
 		return err;
 	if (kho_hits_poison(extent->pfn, extent->nr_pages))
 		return -EHWPOISON;
+	if (extent->nr_pages == 1)
+		return kho_preserve_range(extent->pfn, 0);
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
 		order = kho_extent_order(extent, pfn);

@@ -469,6 +469,18 @@ bool folio_test_locked(struct folio *folio)
 	return replace_pinned;
 }
 
+const unsigned long *const_folio_flags(const struct folio *folio, unsigned int n)
+{
+	static unsigned long flags;
+
+	flags = (replace_pinned ? BIT(PG_locked) : 0) |
+		(folio->page.uptodate ? BIT(PG_uptodate) : 0) |
+		(folio->page.dirty ? BIT(PG_dirty) : 0) |
+		(folio->page.order ? BIT(PG_head) : 0) |
+		(folio->page.poisoned ? BIT(PG_hwpoison) : 0);
+	return &flags;
+}
+
 void *sim_xas_next(struct xa_state *xas, unsigned long max)
 {
 	struct sim_file *f = of_inode(container_of(xas->xa, struct inode, i_pages));

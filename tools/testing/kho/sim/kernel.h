@@ -854,6 +854,9 @@ void *sim_xas_next(struct xa_state *xas, unsigned long max);
 #define mod_node_page_state(node, item, nr)	((void)(node))
 /* What a test wants replaced is found by those who look at it one by one */
 bool folio_test_locked(struct folio *folio);
+enum { PG_locked, PG_uptodate, PG_dirty, PG_head, PG_hwpoison };
+#define __PG_HWPOISON			BIT(PG_hwpoison)
+const unsigned long *const_folio_flags(const struct folio *folio, unsigned int n);
 
 #define xa_lock_irq(xa)			((void)(xa))
 #define xa_unlock_irq(xa)		((void)(xa))
