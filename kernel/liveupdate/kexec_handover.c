@@ -412,24 +412,42 @@ static unsigned int kho_range_order(unsigned long pfn, unsigned long end)
 	return order;
 }
 
+/*
+ * Each order that is in use takes four or more nodes of the map, so ranges of extents
+ * have only multiples of this one, up to twice as much. Those of kho_preserve_pages()
+ * have any: Linux 7.3 restores just what it would have recorded itself.
+ */
+#define KHO_EXTENT_ORDER	5
+
 /* Of the range with which an extent goes on at @pfn */
-static unsigned int kho_extent_order(const struct kho_extent *extent, unsigned long pfn)
+static unsigned int kho_extent_order(const struct kho_extent *extent, unsigned long pfn,
+				     bool any)
 {
-	return extent->order ?: kho_range_order(pfn, extent->pfn + extent->nr_pages);
+	unsigned int order;
+
+	if (extent->order)
+		return extent->order;
+
+	order = kho_range_order(pfn, extent->pfn + extent->nr_pages);
+	if (any)
+		return order;
+	return min(order / KHO_EXTENT_ORDER, 2U) * KHO_EXTENT_ORDER;
 }
 
-/* Both under the lock of the map */
-static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long end)
+/* Both under the lock of the map; @any order may be recorded */
+static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long end,
+				  bool any)
 {
 	unsigned int order;
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
-		order = kho_extent_order(extent, pfn);
+		order = kho_extent_order(extent, pfn, any);
 		kho_unpreserve_range(pfn, order);
 	}
 }
 
-static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent)
+static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent,
+			       bool any)
 {
 	unsigned long end = extent->pfn + extent->nr_pages;
 	unsigned int order;
@@ -444,10 +462,10 @@ static int kho_preserve_extent(struct kho_known *known, const struct kho_extent 
 		return kho_preserve_range(extent->pfn, 0);
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
-		order = kho_extent_order(extent, pfn);
+		order = kho_extent_order(extent, pfn, any);
 		err = kho_preserve_range(pfn, order);
 		if (err) {
-			kho_unpreserve_extent(extent, pfn);
+			kho_unpreserve_extent(extent, pfn, any);
 			return err;
 		}
 	}
@@ -462,7 +480,8 @@ static int kho_preserve_extent(struct kho_known *known, const struct kho_extent 
  *	anything meanwhile.
  *
  * For users that would otherwise call kho_preserve_pages(), or kho_preserve_folio()
- * for each folio, many times. What is said there about the memory holds here.
+ * for each folio, many times. What is said there about the memory holds here. Pages
+ * are recorded with few orders, and Linux 7.3 cannot restore them.
  *
  * Context: may sleep.
  * Return: as kho_preserve_folios(); after an error none is preserved.
@@ -475,11 +494,12 @@ int kho_preserve_extents(const struct kho_extent *extents, unsigned int nr)
 	guard(mutex)(&kho_out.map.lock);
 
 	for (unsigned int i = 0; i < nr; i++) {
-		err = kho_preserve_extent(&known, &extents[i]);
+		err = kho_preserve_extent(&known, &extents[i], false);
 		if (!err)
 			continue;
 		while (i--)
-			kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+			kho_unpreserve_extent(&extents[i],
+					      extents[i].pfn + extents[i].nr_pages, false);
 		return err;
 	}
 
@@ -499,7 +519,8 @@ void kho_unpreserve_extents(const struct kho_extent *extents, unsigned int nr)
 	guard(mutex)(&kho_out.map.lock);
 
 	for (unsigned int i = 0; i < nr; i++)
-		kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+		kho_unpreserve_extent(&extents[i],
+				      extents[i].pfn + extents[i].nr_pages, false);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_extents);
 
@@ -519,10 +540,13 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_extents);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {
 	const struct kho_extent extent = { page_to_pfn(page), nr_pages };
+	struct kho_known known = {};
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_preserve_pages, page, nr_pages);
 
-	return kho_preserve_extents(&extent, 1);
+	guard(mutex)(&kho_out.map.lock);
+
+	return kho_preserve_extent(&known, &extent, true);
 }
 EXPORT_SYMBOL_GPL(kho_preserve_pages);
 
@@ -540,7 +564,9 @@ void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_unpreserve_pages, page, nr_pages);
 
-	kho_unpreserve_extents(&extent, 1);
+	guard(mutex)(&kho_out.map.lock);
+
+	kho_unpreserve_extent(&extent, extent.pfn + nr_pages, true);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 
