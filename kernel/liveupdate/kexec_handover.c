@@ -446,8 +446,8 @@ static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long
 	}
 }
 
-static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent,
-			       bool any)
+static __always_inline int kho_preserve_extent(struct kho_known *known,
+					       const struct kho_extent *extent, bool any)
 {
 	unsigned long end = extent->pfn + extent->nr_pages;
 	unsigned int order;
