@@ -37,7 +37,7 @@ def tree():
     """Path -> text of the files that are looked at"""
     paths = [LIST, USERSPACE, KUNIT_MAKEFILE, ABI_PAGE, *ROWS]
     paths += [path.relative_to(TOP) for pattern in
-              ("kernel/liveupdate/*.c", "kernel/liveupdate/tests/*.c",
+              ("kernel/liveupdate/*.c", "kernel/liveupdate/tests/*.c", "mm/*.c",
                "include/linux/kho/abi/*.h",
                f"{FUZZERS}/*.c", f"{SCENARIOS}/*.c")
               for path in TOP.glob(pattern)]
@@ -75,6 +75,18 @@ def each_component_has_its_rows(files):
             if not re.search(row.format(re.escape(name)), files[path],
                              re.MULTILINE):
                 yield f"{path} has no row for {name}"
+
+
+def each_component_is_in_the_list(files):
+    """Without a line it has no version in the FDT and none in the note."""
+    listed = {component for _, component, _ in components(files)}
+    for path, text in files.items():
+        if "/tests/" in path or not path.endswith(".c"):
+            continue
+        for component in re.findall(r"^struct kho_component (\w+) = ", text,
+                                    re.MULTILINE):
+            if component not in listed:
+                yield f"{LIST} has no line for {component} of {path}"
 
 
 def each_option_is_on_in_userspace(files):
@@ -128,8 +140,8 @@ def each_version_is_fuzzed(files):
     for name, component, newest in with_several_versions(files):
         sets = rf"\b{component}\.write = |kho_component_pin\(&{component},"
         if not re.search(sets, files.get(f"{FUZZERS}/{name}.c", "")):
-            yield f"{FUZZERS}/{name}.c writes one version, " \
-                f"expected up to {newest}"
+            yield f"{FUZZERS}/{name}.c does not set the version, " \
+                f"expected seeds of all up to {newest}"
 
 
 def each_version_is_in_a_scenario(files):
@@ -142,6 +154,7 @@ def each_version_is_in_a_scenario(files):
 
 CHECKS = [
     each_component_has_its_rows,
+    each_component_is_in_the_list,
     each_option_is_on_in_userspace,
     each_file_is_compiled_in_userspace,
     each_suite_is_built,
@@ -161,7 +174,7 @@ def forgotten_place_is_noticed(files):
     files = {
         **files,
         LIST: f"{files[LIST]}\n#ifdef CONFIG_NEW\n{line}\n",
-        "kernel/liveupdate/kho_new.c": "",
+        "kernel/liveupdate/kho_new.c": "struct kho_component new_other = {\n",
         "kernel/liveupdate/tests/kho_new_kunit.c": "",
         "include/linux/kho/abi/new.h": "",
     }
