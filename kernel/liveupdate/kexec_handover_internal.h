@@ -273,6 +273,7 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 /* kexec_handover.c; for memory that goes offline */
 bool kho_find_preserved(unsigned long *pfn, unsigned long end);
 bool kho_find_held(unsigned long *pfn, unsigned long end);
+bool kho_is_restoring(void);
 
 /* kexec_handover.c; for the release of what is held */
 long kho_subtrees_waiting(void);

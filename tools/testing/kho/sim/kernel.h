@@ -241,6 +241,9 @@ typedef unsigned long cycles_t;
 
 #define ATOMIC_INIT(n)		{ n }
 #define atomic_set(v, n)	((v)->counter = (n))
+#define atomic_read(v)		((v)->counter)
+#define atomic_inc(v)		((v)->counter++)
+#define atomic_dec(v)		((v)->counter--)
 
 static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
 {
@@ -847,6 +850,8 @@ void *sim_xas_next(struct xa_state *xas, unsigned long max);
 
 #define GUP_PIN_COUNTING_BIAS		1
 #define folio_ref_add(folio, nr)	((folio)->page.pins += (nr))
+#define smp_mb()			((void)0)
+#define smp_mb__before_atomic()		((void)0)
 #define smp_mb__after_atomic()		((void)0)
 #define folio_ref_sub(folio, nr)	((folio)->page.pins -= (nr))
 #define NODE_DATA(nid)			(nid)
