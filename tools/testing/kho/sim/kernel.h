@@ -998,9 +998,12 @@ struct uts_namespace {
 
 extern struct uts_namespace init_uts_ns;
 
+/* kmemleak has a small pool for what is allocated before the page allocator is there */
+extern unsigned int sim_kmemleak_objects;
+#define kmemleak_alloc_phys(phys, size, gfp)	((void)sim_kmemleak_objects++)
+
 /* What nobody here looks at */
 
-#define kmemleak_alloc_phys(phys, size, gfp) do { } while (0)
 #define kmemleak_free_part_phys(phys, size) do { } while (0)
 #define kmemleak_ignore_phys(phys)	do { } while (0)
 #define mirrored_kernelcore		false
