@@ -74,12 +74,24 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
 
-/* kho_crash.c; for the core */
+/* kho_crash.c; for the core and the image check */
 #ifdef CONFIG_CRASH_RESERVE
+u64 kho_crash_room(void);
+u64 kho_crash_size(const char *val);
 unsigned int kho_crash_areas(struct kho_scratch *area);
 int kho_crash_write(void *fdt, void *data);
 void kho_crash_read(const void *fdt);
 #else
+static inline u64 kho_crash_room(void)
+{
+	return 0;
+}
+
+static inline u64 kho_crash_size(const char *val)
+{
+	return 0;
+}
+
 static inline unsigned int kho_crash_areas(struct kho_scratch *area)
 {
 	return 0;

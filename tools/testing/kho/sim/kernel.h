@@ -188,6 +188,13 @@ ssize_t sim_strscpy(char *to, const char *from, size_t size);
 #define strscpy_pad(to, from, size)					\
 	(memset(to, 0, size), sim_strscpy(to, from, size))
 unsigned long long memparse(const char *from, char **end);
+
+static inline bool strends(const char *text, const char *end)
+{
+	return strlen(text) >= strlen(end) &&
+	       !strcmp(text + strlen(text) - strlen(end), end);
+}
+
 int kstrtobool(const char *from, bool *val);
 int sim_match_string(const char *const *words, size_t nr, const char *word);
 #define sysfs_match_string(words, word)	\
@@ -568,6 +575,7 @@ extern bool sim_pages_missing;
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
 unsigned long totalram_pages(void);
+#define get_num_physpages()	totalram_pages()
 struct zone;
 void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
@@ -592,6 +600,7 @@ typedef struct pglist_data {
 
 /* What a bootloader or an administrator had set aside: nothing, unless a test does */
 extern struct resource crashk_res, crashk_low_res;
+#define resource_size(res)	((res)->end - (res)->start + 1)
 extern unsigned long initrd_start, initrd_end;
 
 /* Small objects; all that a kernel leaves is gone with it */
