@@ -4,12 +4,15 @@
  *
  * Preserved pages can be anywhere, but the next image and the early allocations of
  * the next kernel need memory without any. A cold boot reserves areas for that; each
- * kernel passes the list on, allocates from nothing else until it has read the
- * preserved memory map, loads the next image there, and has them as CMA otherwise.
+ * kernel passes the list on, loads the next image there, and has them as CMA
+ * otherwise. With a handover, memblock allocates from nothing else from
+ * kho_memory_known() until free memory is released: preserved memory has no
+ * reservations.
  *
- * Owns the list of areas, their sizes (kho_scratch=), their reservation and their
- * release to CMA, and the place of the segments of the next image. Memory that is
- * treated as scratch during boot only is added by kho_takeover.c.
+ * Owns the list of areas and its validation, their sizes (kho_scratch=), their
+ * reservation and their release to CMA, and the place of the segments of the next
+ * image. Memory that is treated as scratch during boot only is added by
+ * kho_takeover.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
