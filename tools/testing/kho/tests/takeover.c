@@ -314,6 +314,31 @@ TEST(preserved_memory_stays_online)
 	folio_put(folio);
 }
 
+/* A batch accounts for a page that may be free by then: its memory must be there */
+TEST(memory_stays_online_until_a_batch_ends)
+{
+	struct kho_restore_batch batch = {};
+	unsigned long pfn;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	phys = preserve(0);
+	pfn = PHYS_PFN(phys);
+	sim_reboot();
+	folio_put(kho_restore_folio_batch(&batch, phys));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn, pfn + 1));
+	CHECK(sim_logged("memory cannot go offline while memory of the previous kernel is being restored"));
+	kho_restore_batch_end(&batch);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 1));
+
+	/* It may have restored nothing, go on, and end twice */
+	CHECK(!kho_restore_folio_batch(&batch, phys));
+	CHECK(!kho_restore_pages_batch(&batch, phys, 1));
+	kho_restore_batch_end(&batch);
+	kho_restore_batch_end(&batch);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 1));
+}
+
 /* Firmware tells some memory from other: that is a border, but no obstacle */
 static void mark_middle(void)
 {
