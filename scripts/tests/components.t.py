@@ -18,6 +18,7 @@ KUNIT_MAKEFILE = "kernel/liveupdate/tests/Makefile"
 GOLDEN = "kernel/liveupdate/tests/kho_abi_kunit.c"
 ABI_PAGE = "Documentation/core-api/kho/abi.rst"
 OPERATORS_PAGE = "Documentation/admin-guide/mm/kho.rst"
+DEVELOPERS_PAGE = "Documentation/core-api/kho/index.rst"
 SYSFS = "tools/testing/selftests/kho/scenarios/image_sysfs.c"
 FUZZERS = "tools/testing/kho/fuzz"
 SCENARIOS = "tools/testing/selftests/kho/scenarios"
@@ -35,7 +36,7 @@ NOT_IN_USERSPACE = {"kho_sysfs", "kexec_handover_debugfs"}
 
 def tree():
     """Path -> text of the files that are looked at"""
-    paths = [LIST, USERSPACE, KUNIT_MAKEFILE, ABI_PAGE, *ROWS]
+    paths = [LIST, USERSPACE, KUNIT_MAKEFILE, ABI_PAGE, DEVELOPERS_PAGE, *ROWS]
     paths += [path.relative_to(TOP) for pattern in
               ("kernel/liveupdate/*.c", "kernel/liveupdate/tests/*.c", "mm/*.c",
                "include/linux/kho/abi/*.h",
@@ -120,14 +121,17 @@ def each_abi_header_is_on_the_page(files):
 
 
 def each_row_has_the_newest_version(files):
-    """What the next kernel reads, if it is this one, ends with it."""
+    """What this kernel, or the next one if it is the same, reads ends with it."""
     for name, _, _ in components(files):
         newest = versions(files, name)[1]
+        log = rf"KHO: .*\b{name}: .*\bthis kernel (?:reads|writes) .*" \
+            r"\b\d+ to "
         rows = {
             SYSFS: re.findall(rf'\{{ "{name}", "\d+", "(\d+)", ',
                               files[SYSFS]),
-            OPERATORS_PAGE: re.findall(rf"^    {name} .* \d+-(\d+)\b",
+            OPERATORS_PAGE: re.findall(rf"(?:^    {name} .* \d+-|{log})(\d+)\b",
                                        files[OPERATORS_PAGE], re.MULTILINE),
+            DEVELOPERS_PAGE: re.findall(log + r"(\d+)\b", files[DEVELOPERS_PAGE]),
         }
         for path, found in rows.items():
             for version in found:
