@@ -145,6 +145,7 @@ static int kho_vmalloc_write_blocks(const struct vm_struct *vm,
 		if (err)
 			return err;
 		chunk->phys[used++] = page_to_phys(vm->pages[i]);
+		cond_resched();
 	}
 
 	return 0;
@@ -238,6 +239,7 @@ static void kho_vmalloc_unwrite(const struct kho_vmalloc *p)
 
 		kho_unpreserve_pages(virt_to_page(chunk), 1);
 		free_page((unsigned long)chunk);
+		cond_resched();
 	}
 }
 

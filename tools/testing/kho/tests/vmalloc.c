@@ -576,6 +576,29 @@ TEST(same_chunks_at_once)
 	}
 }
 
+/* For each range of pages; for each chunk when they are unpreserved */
+TEST(others_run_meanwhile)
+{
+	struct kho_vmalloc kv;
+	unsigned long before;
+	void *area;
+
+	boot_writer(1);
+	area = sim_vmalloc(1100, 0, VM_ALLOC);
+	before = sim_rescheds;
+	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
+	CHECK(sim_rescheds >= before + 1100);
+	before = sim_rescheds;
+	kho_unpreserve_vmalloc(&kv);
+	CHECK(sim_rescheds >= before + 3);
+	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
+
+	sim_reboot();
+	before = sim_rescheds;
+	expect_area(kho_restore_vmalloc(&kv), 1100);
+	CHECK(sim_rescheds >= before + 1100);
+}
+
 /* As a caller does that clears its descriptor and undoes everything on errors */
 TEST(nothing_is_unpreserved)
 {
