@@ -4,8 +4,13 @@
  *
  * Owns the outgoing and the incoming FDT, the named subtrees in them, the outgoing
  * map of preserved memory, the functions that preserve and restore pages, and the
- * count of pages that have not been restored. In early boot it decides whether a
- * handover is accepted: kho_populate(), kho_memory_known(), kho_memory_init().
+ * count of pages that have not been restored.
+ *
+ * In early boot it decides whether a handover is accepted: kho_memory_known()
+ * validates the FDT, the versions and the list of scratch areas,
+ * kho_memory_init_early() the map, and kho_memory_init() takes preserved memory over.
+ * If one of them rejects the handover, the boot continues as a cold boot: all that was
+ * preserved is free memory.
  *
  * The tree that holds the map is kho_radix.c, scratch is kho_scratch.c, and
  * preserved memory during boot is kho_takeover.c. Versions are compared by

@@ -6,10 +6,13 @@
  * It needs several hundred contiguous MiB, which scratch would need beside an image
  * at any address. The area of this kernel is used instead: it was never free memory,
  * so it contains nothing preserved, and its crash kernel is useless after the kexec.
- * The FDT records its address. Until the next kernel has taken preserved memory over,
- * only its own area for a crash kernel is allocated there. It is not scratch: neither
- * segments of an image nor KASLR use it. A kernel that does not read the FDT for it
- * would allocate at its upper end first, and the rest would be too small.
+ * The FDT records its address from boot on, and again when the area is made smaller;
+ * the next kernel reads it in kho_memory_known(). Until that kernel has released free
+ * memory, only its own area for a crash kernel is allocated there.
+ *
+ * The area is not in the list of scratch areas: segments of an image and KASLR would
+ * use it, and memblock of a kernel without this file would allocate at its upper end
+ * first and leave too little.
  *
  * Owns the property of the FDT, the early allocation, and what an image is compared with.
  */

@@ -29,10 +29,12 @@ static struct memfd_luo_ser *ser_at(u64 data)
 /* The entries are in the first page of the area, which the first chunk names */
 static struct memfd_luo_folio_ser *entries(u64 data)
 {
-	struct kho_vmalloc_chunk *chunk =
-		phys_to_virt(ser_at(data)->folios.area.first.phys);
+	const struct kho_vmalloc *area = &ser_at(data)->folios.area;
+	const struct kho_vmalloc_extent_chunk *extents = phys_to_virt(area->first.phys);
+	const struct kho_vmalloc_chunk *chunk = phys_to_virt(area->first.phys);
 
-	return phys_to_virt(chunk->phys[0]);
+	return phys_to_virt(area->flags & KHO_VMALLOC_EXTENTS ? extents->extents[0].phys :
+								chunk->phys[0]);
 }
 
 static void expect_file(u64 data, unsigned int pages)

@@ -104,6 +104,7 @@ TEST(version_of_the_next_kernel)
 	struct kho_vmalloc kv;
 	void *area;
 
+	kho_vmalloc_component.write = 1;
 	sim_boot(NULL);
 	area = sim_vmalloc(5, 0, VM_ALLOC);
 	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
