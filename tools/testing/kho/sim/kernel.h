@@ -224,7 +224,10 @@ typedef unsigned long cycles_t;
 #define get_cycles()		0UL
 #define local_clock()		0ULL
 #define NSEC_PER_USEC		1000
-#define cond_resched()		do { } while (0)
+
+/* How many times somebody else could have run */
+extern unsigned long sim_rescheds;
+#define cond_resched()		((void)sim_rescheds++)
 
 #define atomic_long_read(v)	((v)->counter)
 #define atomic_long_xchg(v, n)	__atomic_exchange_n(&(v)->counter, n, __ATOMIC_RELAXED)

@@ -654,6 +654,37 @@ TEST(neighbour_of_a_damaged_file)
 	expect_neighbour(damage_page_frame, "with its description at");
 }
 
+/* In every walk: to describe the file, to forget it, to restore it, to free it */
+TEST(others_run_meanwhile)
+{
+	unsigned long before;
+	struct file *file;
+	u64 data;
+
+	start();
+	file = sim_file(0, 0);
+	for (unsigned int i = 0; i < 500; i++)
+		sim_file_add(file, 2 * i, 0);
+
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_try_preserve(file, use_all));
+	CHECK(sim_rescheds >= before + 500);
+	before = sim_rescheds;
+	data = sim_memfd_preserve(file);
+	CHECK(sim_rescheds >= before + 1);
+
+	reboot();
+	before = sim_rescheds;
+	file = retrieve(data);
+	CHECK(sim_rescheds >= before + 500);
+	before = sim_rescheds;
+	data = hand_over(file);
+	before = sim_rescheds;
+	sim_memfd_finish(data);
+	CHECK(sim_rescheds >= before + 500);
+	CHECK_MACHINE();
+}
+
 TEST(finished_without_being_retrieved)
 {
 	phys_addr_t first;
