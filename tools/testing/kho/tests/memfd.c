@@ -265,6 +265,34 @@ TEST(contents)
 	fput(file);
 }
 
+/* In every walk: to pin, to look for poison, to unpin, to restore, to free */
+TEST(others_run_meanwhile)
+{
+	struct file *file = NULL;
+	unsigned long before;
+	u64 data;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(500, 0);
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
+	CHECK(sim_rescheds >= before + 3 * 500);
+
+	data = sim_memfd_preserve(file);
+	sim_reboot();
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	CHECK(sim_rescheds >= before + 500);
+	fput(file);
+
+	data = incoming(500, 0);
+	before = sim_rescheds;
+	sim_memfd_finish(data);
+	CHECK(sim_rescheds >= before + 500);
+	CHECK_MACHINE();
+}
+
 TEST(finished_without_being_retrieved)
 {
 	u64 data = incoming(20, 0);
