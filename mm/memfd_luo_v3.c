@@ -124,8 +124,6 @@ static void memfd_luo_free_ser(struct memfd_luo_v3_ser *ser)
  * @last: the piece that is being filled.
  * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
  *	all are.
- * @cur: the extent that is growing: pinned, but not in a piece yet; without pages
- *	if there is none.
  * @next: the index up to which the file has been described.
  * @end: the first index that is not in the file.
  * @nr_cached: how many pages of the page cache the extents are.
@@ -139,7 +137,6 @@ struct memfd_luo_v3 {
 	struct memfd_luo_v3_ser *ser;
 	struct memfd_luo_extents *last;
 	unsigned int nr_preserved;
-	struct memfd_luo_extent cur;
 	pgoff_t next;
 	pgoff_t end;
 	unsigned long nr_cached;
@@ -250,37 +247,33 @@ static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 	return 0;
 }
 
-/* The extent that has been growing is complete */
-static int memfd_luo_flush(struct memfd_luo_v3 *w)
+static __always_inline bool memfd_luo_continues(const struct memfd_luo_extent *last,
+						const struct memfd_luo_extent *add)
 {
-	struct memfd_luo_extent *cur = &w->cur;
-	int err = 0;
-
-	if (!cur->nr_pages)
-		return 0;
-
-	if (w->last->nr == memfd_luo_room(w->ser, w->last))
-		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
-	if (err)
-		return err;
-
-	w->last->extents[w->last->nr++] = *cur;
-	w->ser->nr_extents++;
-	if (memfd_luo_has_memory(cur))
-		w->ser->nr_pages += cur->nr_pages;
-	else
-		w->ser->nr_poisoned += cur->nr_pages;
-	cur->nr_pages = 0;
-	return 0;
+	return last->index + last->nr_pages == add->index &&
+	       (!memfd_luo_has_memory(add) || last->pfn + last->nr_pages == add->pfn) &&
+	       last->order == add->order && last->flags == add->flags &&
+	       last->nr_pages <= U32_MAX - add->nr_pages;
 }
 
-static bool memfd_luo_continues(const struct memfd_luo_extent *cur,
-				const struct memfd_luo_extent *add)
+/* False if there is no room. Does not count the pages */
+static __always_inline bool memfd_luo_try_add(struct memfd_luo_v3 *w,
+					      const struct memfd_luo_extent *add)
 {
-	return cur->nr_pages && cur->index + cur->nr_pages == add->index &&
-	       cur->order == add->order && cur->flags == add->flags &&
-	       cur->nr_pages <= U32_MAX - add->nr_pages &&
-	       (!memfd_luo_has_memory(add) || cur->pfn + cur->nr_pages == add->pfn);
+	struct memfd_luo_extents *piece = w->last;
+	struct memfd_luo_extent *last = &piece->extents[piece->nr];
+
+	if (piece->nr && memfd_luo_continues(last - 1, add)) {
+		last[-1].nr_pages += add->nr_pages;
+		return true;
+	}
+	if (piece->nr == memfd_luo_room(w->ser, piece))
+		return false;
+
+	*last = *add;
+	piece->nr++;
+	w->ser->nr_extents++;
+	return true;
 }
 
 /* @add is pinned, and still the caller's if this fails */
@@ -289,15 +282,18 @@ static int memfd_luo_add_extent(struct memfd_luo_v3 *w,
 {
 	int err;
 
-	if (memfd_luo_continues(&w->cur, add)) {
-		w->cur.nr_pages += add->nr_pages;
-	} else {
-		err = memfd_luo_flush(w);
+	if (!memfd_luo_try_add(w, add)) {
+		/* The last extent cannot grow any more */
+		err = memfd_luo_preserve_piece(w) ?: memfd_luo_add_piece(w);
 		if (err)
 			return err;
-		w->cur = *add;
+		memfd_luo_try_add(w, add);
 	}
 
+	if (memfd_luo_has_memory(add))
+		w->ser->nr_pages += add->nr_pages;
+	else
+		w->ser->nr_poisoned += add->nr_pages;
 	w->next = add->index + add->nr_pages;
 	return 0;
 }
@@ -593,118 +589,112 @@ static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batc
  * to later finds them pinned.
  */
 
-/* So many extents, and pages, are found under one lock */
-#define MEMFD_LUO_FOUND		32
+/* So many pages are found under one lock */
 #define MEMFD_LUO_FOUND_PAGES	512
 
 /**
  * struct memfd_luo_found - pages that have been pinned under one lock
- * @extents: the extents that they are.
- * @nr: how many.
- * @nr_pages: how many pages.
+ * @nr_pages: how many have been added to the last piece.
+ * @nr_unwritten: how many of them have never been written to.
+ * @more: another one, for which the piece has no room; without pages if there is
+ *	none.
  * @block: the first page frame of the block of pages that was looked up last, all
  *	of which may be pinned; ULONG_MAX if there is none.
  * @nid: the node of all of them.
  */
 struct memfd_luo_found {
-	struct memfd_luo_extent extents[MEMFD_LUO_FOUND];
-	unsigned int nr;
 	unsigned int nr_pages;
+	unsigned int nr_unwritten;
+	struct memfd_luo_extent more;
 	unsigned long block;
 	int nid;
 };
 
-/*
- * Pin a page unless it is locked: it may be about to be moved, swapped out or written
- * to for the first time.
- */
-static bool memfd_luo_pin_unlocked(struct folio *folio)
+/* Pages of a block are on one node. Those of another node are not found together */
+static noinline bool memfd_luo_found_block(struct memfd_luo_found *found,
+					   struct folio *folio, unsigned long block)
 {
-	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
-	/* Reclaim looks for references once it has the lock: one of both sees the other */
-	smp_mb__after_atomic();
-	if (!folio_test_locked(folio))
-		return true;
-
-	folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
-	return false;
-}
-
-/*
- * Pin a page that needs no attention. If its first write has just ended it may not
- * be marked as written, which is noticed when the kexec begins.
- */
-static bool memfd_luo_pin_if_plain(struct memfd_luo_found *found, struct folio *folio)
-{
-	unsigned long block = pageblock_start_pfn(folio_pfn(folio));
-
-	if (folio_test_large(folio) || !folio_test_dirty(folio) ||
-	    folio_contain_hwpoisoned_page(folio))
-		return false;
-	if (block != found->block && !folio_is_longterm_pinnable(folio))
+	if (!folio_is_longterm_pinnable(folio) ||
+	    (found->nr_pages && found->nid != folio_nid(folio)))
 		return false;
 
 	found->block = block;
-	return memfd_luo_pin_unlocked(folio);
-}
-
-static bool memfd_luo_found_add(struct memfd_luo_found *found, struct folio *folio)
-{
-	const u8 flags = folio_test_uptodate(folio) ? MEMFD_LUO_EXTENT_WRITTEN : 0;
-	const unsigned long pfn = folio_pfn(folio);
-	struct memfd_luo_extent *last;
-
-	if (!found->nr)
-		found->nid = folio_nid(folio);
-	else if (found->nid != folio_nid(folio))
-		return false;
-
-	last = found->nr ? &found->extents[found->nr - 1] : NULL;
-	if (last && last->index + last->nr_pages == folio->index &&
-	    last->pfn + last->nr_pages == pfn && last->flags == flags) {
-		last->nr_pages++;
-	} else {
-		if (found->nr == MEMFD_LUO_FOUND)
-			return false;
-		found->extents[found->nr++] = (struct memfd_luo_extent) {
-			.index = folio->index,
-			.pfn = pfn,
-			.nr_pages = 1,
-			.flags = flags,
-		};
-	}
-
-	found->nr_pages++;
+	found->nid = folio_nid(folio);
 	return true;
 }
 
+/* Flags that are tested together cost less than one by one */
+static unsigned long memfd_luo_flags(const struct folio *folio)
+{
+	return READ_ONCE(*const_folio_flags(folio, 0));
+}
+
+#define MEMFD_LUO_PLAIN_MASK	(BIT(PG_head) | BIT(PG_dirty) | __PG_HWPOISON)
+
 /*
- * From @index on, until something needs more attention. FOLL_PIN means this for a
- * small folio; that there are more pins is counted for all of them at once.
+ * Pin a page that needs no attention: not while it is locked, when it may be about to
+ * be moved, swapped out or written to for the first time. If its first write has just
+ * ended it may not be marked as written, which is noticed when the kexec begins.
+ *
+ * FOLL_PIN means this for a small folio; that there are more pins is counted for all of
+ * them at once.
  */
+static __always_inline bool memfd_luo_pin_if_plain(struct memfd_luo_found *found,
+						   struct folio *folio,
+						   struct memfd_luo_extent *extent)
+{
+	const unsigned long block = pageblock_start_pfn(extent->pfn);
+	unsigned long flags;
+
+	if ((memfd_luo_flags(folio) & MEMFD_LUO_PLAIN_MASK) != BIT(PG_dirty))
+		return false;
+	if (block != found->block && !memfd_luo_found_block(found, folio, block))
+		return false;
+
+	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
+	/* Reclaim looks for references once it has the lock: one of both sees the other */
+	smp_mb__after_atomic();
+	flags = memfd_luo_flags(folio);
+	if (flags & BIT(PG_locked)) {
+		folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+		return false;
+	}
+
+	if (flags & BIT(PG_uptodate))
+		extent->flags = MEMFD_LUO_EXTENT_WRITTEN;
+	else
+		found->nr_unwritten++;
+	return true;
+}
+
+/* From @index on, until something needs more attention or the piece is full */
 static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 				 struct memfd_luo_found *found)
 {
 	XA_STATE(xas, &w->file->f_mapping->i_pages, index);
+	const pgoff_t last = w->end - 1;
 	struct folio *folio;
 
 	xas_lock_irq(&xas);
-	xas_for_each(&xas, folio, w->end - 1) {
-		if (xa_is_value(folio) || folio->index < index ||
-		    !memfd_luo_pin_if_plain(found, folio))
+	xas_for_each(&xas, folio, last) {
+		struct memfd_luo_extent extent = { .nr_pages = 1 };
+
+		if (xa_is_value(folio))
 			break;
-		if (!memfd_luo_found_add(found, folio)) {
-			folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
+
+		extent.index = folio->index;
+		extent.pfn = folio_pfn(folio);
+		if (!memfd_luo_pin_if_plain(found, folio, &extent))
+			break;
+		if (!memfd_luo_try_add(w, &extent)) {
+			found->more = extent;
 			break;
 		}
-		if (found->nr_pages == MEMFD_LUO_FOUND_PAGES)
+		w->next = extent.index + 1;
+		if (++found->nr_pages == MEMFD_LUO_FOUND_PAGES)
 			break;
 	}
 	xas_unlock_irq(&xas);
-
-	if (found->nr)
-		mod_node_page_state(NODE_DATA(found->nid), NR_FOLL_PIN_ACQUIRED,
-				    found->nr_pages);
 }
 
 /*
@@ -715,26 +705,24 @@ static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 static int memfd_luo_pin_plain(struct memfd_luo_v3 *w, pgoff_t index)
 {
 	struct memfd_luo_found found = { .block = ULONG_MAX };
-	unsigned int i;
-	int err = 0;
+	unsigned int nr_pinned;
+	int err;
 
 	memfd_luo_find_plain(w, index, &found);
-	if (!found.nr)
+	nr_pinned = found.nr_pages + found.more.nr_pages;
+	if (!nr_pinned)
 		return -ENOENT;
 
-	for (i = 0; i < found.nr; i++) {
-		const struct memfd_luo_extent *extent = &found.extents[i];
+	mod_node_page_state(NODE_DATA(found.nid), NR_FOLL_PIN_ACQUIRED, nr_pinned);
+	w->ser->nr_pages += found.nr_pages;
+	w->nr_cached += nr_pinned;
+	w->nr_unwritten += found.nr_unwritten;
+	if (!found.more.nr_pages)
+		return 0;
 
-		err = memfd_luo_add_extent(w, extent);
-		if (err)
-			break;
-		w->nr_cached += extent->nr_pages;
-		if (!extent->flags)
-			w->nr_unwritten += extent->nr_pages;
-	}
-	for (; i < found.nr; i++)
-		memfd_luo_unpin_extent(&found.extents[i]);
-
+	err = memfd_luo_add_extent(w, &found.more);
+	if (err)
+		memfd_luo_unpin_extent(&found.more);
 	return err;
 }
 
@@ -784,16 +772,13 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 	}
 
 	w->beyond = memfd_luo_has_more(mapping, max(w->end, w->next));
-	return memfd_luo_flush(w) ?: memfd_luo_preserve_piece(w);
+	return memfd_luo_preserve_piece(w);
 }
 
 /* Undo memfd_luo_walk(), whether or not it succeeded */
 static void memfd_luo_forget(struct memfd_luo_v3 *w)
 {
 	struct memfd_luo_extents *piece = &w->ser->first, *next;
-
-	if (w->cur.nr_pages)
-		memfd_luo_unpin_extent(&w->cur);
 
 	for (; piece; piece = next) {
 		memfd_luo_unpreserve_piece(piece, piece == w->last ?
@@ -1014,10 +999,26 @@ static void memfd_luo_v3_unfreeze(struct liveupdate_file_op_args *args)
 /* Reading */
 
 /**
+ * struct memfd_luo_singles - single pages that are added to a file at once
+ * @index: the index of the first one.
+ * @nr: how many.
+ * @folios: the pages, in the order of their indices, none of which is left out. All
+ *	are in one node of the page cache.
+ */
+struct memfd_luo_singles {
+	pgoff_t index;
+	unsigned int nr;
+	struct folio *folios[XA_CHUNK_SIZE];
+};
+
+/**
  * struct memfd_luo_reader - position in the extents of an incoming file
  * @ser: the file.
  * @data: where the previous kernel described it.
  * @batch: what accounts for what is restored.
+ * @mapping: where it is added, %NULL if it is freed.
+ * @err: why it cannot be added; @mapping is %NULL from then on.
+ * @singles: what is about to be added.
  * @nr_pieces: how many pages with pieces have been taken and read.
  * @extents_left: how many extents have not been read.
  * @pages_left: how many pages they have.
@@ -1029,6 +1030,9 @@ struct memfd_luo_reader {
 	const struct memfd_luo_v3_ser *ser;
 	phys_addr_t data;
 	struct kho_restore_batch *batch;
+	struct address_space *mapping;
+	int err;
+	struct memfd_luo_singles singles;
 	unsigned long nr_pieces;
 	u64 extents_left;
 	u64 pages_left;
@@ -1291,7 +1295,8 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 	unsigned int order = __ffs64(index | page_to_pfn(page) |
 				     rounddown_pow_of_two(nr_pages));
 
-	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+	if (!IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    nr_pages < BIT(MEMFD_LUO_JOIN_ORDER))
 		return 0;
 
 	order = min_t(unsigned int, order, MAX_PAGECACHE_ORDER);
@@ -1302,8 +1307,8 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 }
 
 /* How many single pages there are until a folio could begin */
-static unsigned long memfd_luo_singles(u64 index, struct page *page,
-				       unsigned long nr_pages)
+static unsigned long memfd_luo_nr_singles(u64 index, struct page *page,
+					  unsigned long nr_pages)
 {
 	const u64 mask = BIT(MEMFD_LUO_JOIN_ORDER) - 1;
 
@@ -1352,15 +1357,26 @@ static int memfd_luo_insert(struct address_space *mapping, struct folio *folio,
 	return err;
 }
 
-/* To @mapping, or free it if that is %NULL */
-static int memfd_luo_place(struct address_space *mapping, struct folio *folio,
-			   pgoff_t index, bool written)
+/* What follows is freed */
+static void memfd_luo_fail(struct memfd_luo_reader *r, int err)
 {
-	if (mapping)
-		return memfd_luo_insert(mapping, folio, index, written);
+	r->err = err;
+	r->mapping = NULL;
+}
 
-	folio_put(folio);
-	return 0;
+static void memfd_luo_place(struct memfd_luo_reader *r, struct folio *folio,
+			    pgoff_t index, bool written)
+{
+	int err;
+
+	if (!r->mapping) {
+		folio_put(folio);
+		return;
+	}
+
+	err = memfd_luo_insert(r->mapping, folio, index, written);
+	if (err)
+		memfd_luo_fail(r, err);
 }
 
 /* An index that gives SIGBUS and EIO as long as the page is not cut off */
@@ -1383,117 +1399,111 @@ static int memfd_luo_insert_poison(struct address_space *mapping,
 	return err;
 }
 
-static void memfd_luo_put_pages(struct page *page, unsigned long nr)
+/* Add the single pages that have been collected, or free them */
+static void memfd_luo_flush_singles(struct memfd_luo_reader *r)
 {
-	for (unsigned long i = 0; i < nr; i++)
-		put_page(page + i);
+	struct memfd_luo_singles *singles = &r->singles;
+	unsigned int added = 0;
+
+	if (r->mapping)
+		added = shmem_add_folios(r->mapping, singles->index, singles->folios,
+					 singles->nr,
+					 mapping_gfp_mask(r->mapping) | __GFP_NOFAIL);
+	folios_add_lru(singles->folios, added);
+
+	if (r->mapping && added < singles->nr) {
+		pr_err("page at index %lu cannot be added to a memfd\n",
+		       singles->index + added);
+		memfd_luo_fail(r, -EEXIST);
+	}
+	for (unsigned int i = added; i < singles->nr; i++)
+		folio_put(singles->folios[i]);
+
+	singles->nr = 0;
+	cond_resched();
 }
 
-/* Single pages, so few that they can be added at once */
-static int memfd_luo_insert_pages(struct address_space *mapping, struct page *page,
-				  pgoff_t index, unsigned long nr, bool written)
+static void memfd_luo_place_single(struct memfd_luo_reader *r, struct folio *folio,
+				   pgoff_t index, bool written)
 {
-	gfp_t gfp = mapping_gfp_mask(mapping);
-	unsigned long added;
+	struct memfd_luo_singles *singles = &r->singles;
 
-	for (unsigned long i = 0; i < nr; i++) {
-		struct folio *folio = page_folio(page + i);
+	if (singles->index + singles->nr != index) {
+		memfd_luo_flush_singles(r);
+		singles->index = index;
+	}
 
+	if (r->mapping) {
 		__folio_set_swapbacked(folio);
-		mem_cgroup_charge_nearest(folio, gfp);
+		mem_cgroup_charge_nearest(folio, mapping_gfp_mask(r->mapping));
 		if (written)
 			__folio_mark_uptodate(folio);
 		folio_set_dirty(folio);
 	}
 
-	added = shmem_add_pages(mapping, index, page, nr, gfp | __GFP_NOFAIL);
-	for (unsigned long i = 0; i < added; i++)
-		folio_add_lru(page_folio(page + i));
-	if (added == nr)
-		return 0;
-
-	pr_err("page at index %lu cannot be added to a memfd\n", index + added);
-	memfd_luo_put_pages(page + added, nr - added);
-	return -EEXIST;
-}
-
-static int memfd_luo_place_singles(struct address_space *mapping, struct page *page,
-				   pgoff_t index, unsigned long nr, bool written)
-{
-	unsigned long done, n;
-	int err = 0;
-
-	for (done = 0; done < nr; done += n) {
-		n = min(nr - done, XA_CHUNK_SIZE);
-		if (!mapping || err)
-			memfd_luo_put_pages(page + done, n);
-		else
-			err = memfd_luo_insert_pages(mapping, page + done,
-						     index + done, n, written);
-		cond_resched();
+	singles->folios[singles->nr++] = folio;
+	if (!((index + 1) % XA_CHUNK_SIZE)) {
+		memfd_luo_flush_singles(r);
+		singles->index = index + 1;
 	}
-
-	return err;
 }
 
-/* To @mapping, or free them if that is %NULL */
-static int memfd_luo_place_pages(struct address_space *mapping,
-				 const struct memfd_luo_extent *e, struct page *page)
+static void memfd_luo_place_pages(struct memfd_luo_reader *r,
+				  const struct memfd_luo_extent *e, struct page *page)
 {
 	bool written = e->flags & MEMFD_LUO_EXTENT_WRITTEN;
-	unsigned long done, left, n;
-	int err = 0;
+	unsigned long done, left, n, i;
 
 	for (done = 0; done < e->nr_pages; done += n) {
-		struct address_space *to = err ? NULL : mapping;
-		u64 index = to ? e->index + done : page_to_pfn(page + done);
+		/* What is freed can be as large as it is aligned in memory */
+		u64 index = r->mapping ? e->index + done : page_to_pfn(page + done);
 		unsigned int order;
 
 		left = e->nr_pages - done;
 		order = memfd_luo_fit_order(index, page + done, left);
 		if (order) {
 			n = BIT(order);
-			err = memfd_luo_place(to, memfd_luo_join(page + done, order),
-					      index, written) ?: err;
-		} else {
-			n = memfd_luo_singles(index, page + done, left);
-			err = memfd_luo_place_singles(to, page + done, index, n,
-						      written) ?: err;
+			memfd_luo_place(r, memfd_luo_join(page + done, order), index,
+					written);
+			cond_resched();
+			continue;
 		}
-		cond_resched();
-	}
 
-	return err;
+		n = memfd_luo_nr_singles(index, page + done, left);
+		for (i = done; i < done + n; i++)
+			memfd_luo_place_single(r, page_folio(page + i), e->index + i,
+					       written);
+	}
 }
 
-/*
- * Restore the memory of an extent, to @mapping, or to the page allocator if that is
- * %NULL. *@err is set if it cannot be added.
- *
- * Return: %false if it is not there, or not all of it.
- */
-static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
-				     struct address_space *mapping,
-				     const struct memfd_luo_extent *e, int *err)
+static bool memfd_luo_orders_match(const struct memfd_luo_extent *e)
 {
-	struct folio *folio;
-	struct page *page;
-
-	if (!memfd_luo_has_memory(e)) {
-		if (mapping)
-			*err = memfd_luo_insert_poison(mapping, e);
-		return true;
-	}
-
-	for (unsigned long i = 0; e->order && i < e->nr_pages; i += BIT(e->order)) {
+	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
 		if (kho_preserved_order(PFN_PHYS(e->pfn + i)) != e->order)
 			return false;
 	}
 
+	return true;
+}
+
+/*
+ * Restore the memory of an extent, to the file or to the page allocator.
+ *
+ * Return: %false if it is not there, or not all of it.
+ */
+static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
+				     const struct memfd_luo_extent *e)
+{
+	struct folio *folio;
+	struct page *page;
+
+	if (e->order && !memfd_luo_orders_match(e))
+		return false;
+
 	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
-			*err = memfd_luo_place_pages(mapping, e, page) ?: *err;
+			memfd_luo_place_pages(r, e, page);
 		return page;
 	}
 
@@ -1502,28 +1512,42 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 		if (!folio)
 			return false;
 		page_rmappable_folio(folio_page(folio, 0));
-		*err = memfd_luo_place(*err ? NULL : mapping, folio, e->index + i,
-				       e->flags & MEMFD_LUO_EXTENT_WRITTEN) ?: *err;
+		memfd_luo_place(r, folio, e->index + i,
+				e->flags & MEMFD_LUO_EXTENT_WRITTEN);
 		cond_resched();
 	}
 
 	return true;
 }
 
+static void memfd_luo_restore_poison(struct memfd_luo_reader *r,
+				     const struct memfd_luo_extent *e)
+{
+	int err;
+
+	if (!r->mapping)
+		return;
+
+	err = memfd_luo_insert_poison(r->mapping, e);
+	if (err)
+		memfd_luo_fail(r, err);
+}
+
 static bool memfd_luo_restore_piece(struct memfd_luo_reader *r,
-				    struct address_space *mapping,
-				    const struct memfd_luo_extents *piece, int *err)
+				    const struct memfd_luo_extents *piece)
 {
 	for (u64 i = 0; i < piece->nr; i++) {
 		const struct memfd_luo_extent *e = &piece->extents[i];
 
-		if (!memfd_luo_restore_extent(r, *err ? NULL : mapping, e, err)) {
+		if (!memfd_luo_has_memory(e)) {
+			memfd_luo_restore_poison(r, e);
+		} else if (!memfd_luo_restore_extent(r, e)) {
 			pr_warn("memfd has %u pages at page frame 0x%llx, order %u, index %llu, that are not preserved\n",
 				e->nr_pages, e->pfn, e->order, e->index);
 			return false;
 		}
-		cond_resched();
 	}
+	cond_resched();
 
 	return true;
 }
@@ -1541,6 +1565,7 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser, phys_addr_t dat
 		.ser = ser,
 		.data = data,
 		.batch = batch,
+		.mapping = mapping,
 		.extents_left = ser->nr_extents,
 		.pages_left = ser->nr_pages,
 		.poisoned_left = ser->nr_poisoned,
@@ -1548,9 +1573,8 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser, phys_addr_t dat
 	};
 	phys_addr_t phys = ser->first.next.phys;
 	bool good = memfd_luo_read_pieces(&r);
-	int err = 0;
 
-	good = good && memfd_luo_restore_piece(&r, mapping, &ser->first, &err);
+	good = good && memfd_luo_restore_piece(&r, &ser->first);
 
 	/*
 	 * Nobody else changes pieces that have been taken. One that could not be
@@ -1559,12 +1583,13 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser, phys_addr_t dat
 	for (; r.nr_pieces; r.nr_pieces--) {
 		struct memfd_luo_extents *piece = phys_to_virt(phys);
 
-		good = good && memfd_luo_restore_piece(&r, mapping, piece, &err);
+		good = good && memfd_luo_restore_piece(&r, piece);
 		phys = piece->next.phys;
 		folio_put(virt_to_folio(piece));
 	}
+	memfd_luo_flush_singles(&r);
 	if (good)
-		return err;
+		return r.err;
 
 	kho_hold_back("part of a memfd", -EINVAL);
 	return -EINVAL;

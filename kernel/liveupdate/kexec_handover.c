@@ -231,7 +231,7 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
 }
 
 /* No format can mark a page as poisoned */
-static bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
+static __always_inline bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long bad = kho_find_poison(pfn, nr_pages);
 
@@ -418,24 +418,42 @@ static unsigned int kho_range_order(unsigned long pfn, unsigned long end)
 	return order;
 }
 
+/*
+ * Each order that is in use takes four or more nodes of the map, so ranges of extents
+ * have only multiples of this one, up to twice as much. Those of kho_preserve_pages()
+ * have any: Linux 7.3 restores just what it would have recorded itself.
+ */
+#define KHO_EXTENT_ORDER	5
+
 /* Of the range with which an extent goes on at @pfn */
-static unsigned int kho_extent_order(const struct kho_extent *extent, unsigned long pfn)
+static unsigned int kho_extent_order(const struct kho_extent *extent, unsigned long pfn,
+				     bool any)
 {
-	return extent->order ?: kho_range_order(pfn, extent->pfn + extent->nr_pages);
+	unsigned int order;
+
+	if (extent->order)
+		return extent->order;
+
+	order = kho_range_order(pfn, extent->pfn + extent->nr_pages);
+	if (any)
+		return order;
+	return min(order / KHO_EXTENT_ORDER, 2U) * KHO_EXTENT_ORDER;
 }
 
-/* Both under the lock of the map */
-static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long end)
+/* Both under the lock of the map; @any order may be recorded */
+static void kho_unpreserve_extent(const struct kho_extent *extent, unsigned long end,
+				  bool any)
 {
 	unsigned int order;
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
-		order = kho_extent_order(extent, pfn);
+		order = kho_extent_order(extent, pfn, any);
 		kho_unpreserve_range(pfn, order);
 	}
 }
 
-static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent)
+static int kho_preserve_extent(struct kho_known *known, const struct kho_extent *extent,
+			       bool any)
 {
 	unsigned long end = extent->pfn + extent->nr_pages;
 	unsigned int order;
@@ -446,12 +464,14 @@ static int kho_preserve_extent(struct kho_known *known, const struct kho_extent 
 		return err;
 	if (kho_hits_poison(extent->pfn, extent->nr_pages))
 		return -EHWPOISON;
+	if (extent->nr_pages == 1)
+		return kho_preserve_range(extent->pfn, 0);
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
-		order = kho_extent_order(extent, pfn);
+		order = kho_extent_order(extent, pfn, any);
 		err = kho_preserve_range(pfn, order);
 		if (err) {
-			kho_unpreserve_extent(extent, pfn);
+			kho_unpreserve_extent(extent, pfn, any);
 			return err;
 		}
 	}
@@ -466,7 +486,8 @@ static int kho_preserve_extent(struct kho_known *known, const struct kho_extent 
  *	anything meanwhile.
  *
  * For users that would otherwise call kho_preserve_pages(), or kho_preserve_folio()
- * for each folio, many times. What is said there about the memory holds here.
+ * for each folio, many times. What is said there about the memory holds here. Pages
+ * are recorded with few orders, and Linux 7.3 cannot restore them.
  *
  * Context: may sleep.
  * Return: as kho_preserve_folios(); after an error none is preserved.
@@ -479,11 +500,12 @@ int kho_preserve_extents(const struct kho_extent *extents, unsigned int nr)
 	guard(mutex)(&kho_out.map.lock);
 
 	for (unsigned int i = 0; i < nr; i++) {
-		err = kho_preserve_extent(&known, &extents[i]);
+		err = kho_preserve_extent(&known, &extents[i], false);
 		if (!err)
 			continue;
 		while (i--)
-			kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+			kho_unpreserve_extent(&extents[i],
+					      extents[i].pfn + extents[i].nr_pages, false);
 		return err;
 	}
 
@@ -503,7 +525,8 @@ void kho_unpreserve_extents(const struct kho_extent *extents, unsigned int nr)
 	guard(mutex)(&kho_out.map.lock);
 
 	for (unsigned int i = 0; i < nr; i++)
-		kho_unpreserve_extent(&extents[i], extents[i].pfn + extents[i].nr_pages);
+		kho_unpreserve_extent(&extents[i],
+				      extents[i].pfn + extents[i].nr_pages, false);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_extents);
 
@@ -523,10 +546,13 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_extents);
 int kho_preserve_pages(struct page *page, unsigned long nr_pages)
 {
 	const struct kho_extent extent = { page_to_pfn(page), nr_pages };
+	struct kho_known known = {};
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_preserve_pages, page, nr_pages);
 
-	return kho_preserve_extents(&extent, 1);
+	guard(mutex)(&kho_out.map.lock);
+
+	return kho_preserve_extent(&known, &extent, true);
 }
 EXPORT_SYMBOL_GPL(kho_preserve_pages);
 
@@ -544,7 +570,9 @@ void kho_unpreserve_pages(struct page *page, unsigned long nr_pages)
 
 	KUNIT_STATIC_STUB_REDIRECT(kho_unpreserve_pages, page, nr_pages);
 
-	kho_unpreserve_extents(&extent, 1);
+	guard(mutex)(&kho_out.map.lock);
+
+	kho_unpreserve_extent(&extent, extent.pfn + nr_pages, true);
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_pages);
 
@@ -889,6 +917,12 @@ static struct page *kho_online_page(phys_addr_t phys, struct page *near)
 	return pfn_to_page(pfn);
 }
 
+/* A page of a batch that is open, for kho_online_page() */
+static struct page *kho_batch_near(const struct kho_restore_batch *batch)
+{
+	return batch->zone[0].nr_pages ? batch->zone[0].page : NULL;
+}
+
 /* @near is a page of a batch that is open, or %NULL; *@order is for the caller */
 static __always_inline struct folio *
 kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
@@ -938,15 +972,11 @@ refuse:
 struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 				      phys_addr_t phys)
 {
-	struct page *near = NULL;
 	struct folio *folio;
 	unsigned int order;
 
-	if (batch->zone[0].nr_pages)
-		near = batch->zone[0].page;
-	else
-		kho_restore_batch_begin(batch);
-	folio = kho_take_folio(phys, near, &order);
+	kho_restore_batch_begin(batch);
+	folio = kho_take_folio(phys, kho_batch_near(batch), &order);
 	if (folio)
 		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
 
@@ -988,16 +1018,31 @@ static bool kho_pfns_preserved(unsigned long pfn, unsigned long end)
 	return true;
 }
 
+/* How many pages from @page on are in its zone; not all that are */
+static unsigned long kho_pages_in_zone(struct page *page, unsigned long nr_pages)
+{
+	nr_pages = min(nr_pages, KHO_BATCH);
+	while (page_zone_id(page) != page_zone_id(page + nr_pages - 1))
+		nr_pages /= 2;
+
+	return nr_pages;
+}
+
 /* Pages that have been claimed, each for itself */
 static void kho_hand_out_pages(struct kho_restore_batch *batch,
 			       unsigned long pfn, unsigned long end)
 {
-	for (; pfn < end; pfn++) {
+	unsigned long nr_pages;
+
+	for (; pfn < end; pfn += nr_pages) {
 		struct page *page = pfn_to_page(pfn);
 
-		set_page_count(page, 1);
-		clear_page_tag_ref(page);
-		kho_restore_batch_add(batch, page, 1);
+		nr_pages = kho_pages_in_zone(page, end - pfn);
+		for (unsigned long i = 0; i < nr_pages; i++) {
+			set_page_count(page + i, 1);
+			clear_page_tag_ref(page + i);
+		}
+		kho_restore_batch_add(batch, page, nr_pages);
 	}
 }
 
@@ -1019,6 +1064,22 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 	return true;
 }
 
+/* One page, for which there is no need to look at others */
+static __always_inline struct page *
+kho_restore_page_batch(struct kho_restore_batch *batch, phys_addr_t phys)
+{
+	struct page *page = kho_online_page(phys, kho_batch_near(batch));
+
+	if (!page || !kho_range_complete(page) ||
+	    !kho_claim_range(page, kho_page_info(0)))
+		return NULL;
+
+	set_page_count(page, 1);
+	clear_page_tag_ref(page);
+	kho_restore_batch_add(batch, page, 1);
+	return page;
+}
+
 /**
  * kho_restore_pages_batch - get one of many ranges of contiguous pages back
  * @batch: as for kho_restore_folio_batch().
@@ -1034,12 +1095,23 @@ struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
 				     phys_addr_t phys, unsigned long nr_pages)
 {
 	unsigned long start = PHYS_PFN(phys), end = start + nr_pages;
+	struct page *first;
 	unsigned long pfn;
 
-	if (!PAGE_ALIGNED(phys) || end <= start || !kho_pfns_preserved(start, end))
+	if (!PAGE_ALIGNED(phys) || end <= start)
 		goto refuse;
 
 	kho_restore_batch_begin(batch);
+	if (nr_pages == 1) {
+		first = kho_restore_page_batch(batch, phys);
+		if (!first)
+			goto refuse;
+		return first;
+	}
+
+	if (!kho_pfns_preserved(start, end))
+		goto refuse;
+
 	/* Advances by what was recorded: it need not be what would be now */
 	for (pfn = start; pfn < end;) {
 		struct page *page = pfn_to_page(pfn);

@@ -209,30 +209,38 @@ static void kho_radix_move_cursor(struct kho_radix_tree *tree,
 	tree->leaf_index = key >> KHO_BITMAP_SIZE_LOG2;
 }
 
-/* kho_radix_add_key() for callers that hold @tree->lock */
-int __kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
+/* Add a key that is not in the bitmap used last */
+static noinline int kho_radix_add_far(struct kho_radix_tree *tree, unsigned long key)
 {
 	struct kho_radix_node *node, *branch;
 	unsigned int level;
 
+	if (WARN_ON_ONCE(!tree->root))
+		return -EINVAL;
+	if (!kho_radix_key_valid(key))
+		return -ERANGE;
+
+	node = kho_radix_descend(tree, key, &level);
+	if (level) {
+		branch = kho_radix_new_branch(key, level - 1);
+		if (!branch)
+			return -ENOMEM;
+		*kho_radix_slot(node, level, key) = virt_to_phys(branch);
+		return 0;
+	}
+
+	kho_radix_move_cursor(tree, node, key);
+	__set_bit(kho_radix_bit(key), tree->leaf->bitmap);
+	return 0;
+}
+
+/* kho_radix_add_key() for callers that hold @tree->lock */
+int __kho_radix_add_key(struct kho_radix_tree *tree, unsigned long key)
+{
 	lockdep_assert_held(&tree->lock);
 
-	if (!kho_radix_cursor_hits(tree, key)) {
-		if (WARN_ON_ONCE(!tree->root))
-			return -EINVAL;
-		if (!kho_radix_key_valid(key))
-			return -ERANGE;
-
-		node = kho_radix_descend(tree, key, &level);
-		if (level) {
-			branch = kho_radix_new_branch(key, level - 1);
-			if (!branch)
-				return -ENOMEM;
-			*kho_radix_slot(node, level, key) = virt_to_phys(branch);
-			return 0;
-		}
-		kho_radix_move_cursor(tree, node, key);
-	}
+	if (!kho_radix_cursor_hits(tree, key))
+		return kho_radix_add_far(tree, key);
 
 	__set_bit(kho_radix_bit(key), tree->leaf->bitmap);
 	return 0;

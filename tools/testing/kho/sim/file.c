@@ -274,13 +274,13 @@ int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 	return 0;
 }
 
-unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
-			      unsigned long nr, gfp_t gfp)
+unsigned int shmem_add_folios(struct inode *mapping, u64 index,
+			      struct folio **folios, unsigned int nr, gfp_t gfp)
 {
-	for (unsigned long i = 0; i < nr; i++) {
-		struct folio *folio = page_folio(page + i);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct folio *folio = folios[i];
 
-		if (folio_order(folio) || page[i].count != 1)
+		if (folio_order(folio) || folio->page.count != 1)
 			sim_bug("page is not a folio of its own", index + i);
 		if (add_slot(of_inode(mapping), folio, index + i))
 			return i;
@@ -467,6 +467,18 @@ long memfd_pin_folios(struct file *file, loff_t start, loff_t end,
 bool folio_test_locked(struct folio *folio)
 {
 	return replace_pinned;
+}
+
+const unsigned long *const_folio_flags(const struct folio *folio, unsigned int n)
+{
+	static unsigned long flags;
+
+	flags = (replace_pinned ? BIT(PG_locked) : 0) |
+		(folio->page.uptodate ? BIT(PG_uptodate) : 0) |
+		(folio->page.dirty ? BIT(PG_dirty) : 0) |
+		(folio->page.order ? BIT(PG_head) : 0) |
+		(folio->page.poisoned ? BIT(PG_hwpoison) : 0);
+	return &flags;
 }
 
 void *sim_xas_next(struct xa_state *xas, unsigned long max)

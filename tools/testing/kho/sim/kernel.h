@@ -871,6 +871,9 @@ void *sim_xas_next(struct xa_state *xas, unsigned long max);
 #define mod_node_page_state(node, item, nr)	((void)(node))
 /* What a test wants replaced is found by those who look at it one by one */
 bool folio_test_locked(struct folio *folio);
+enum { PG_locked, PG_uptodate, PG_dirty, PG_head, PG_hwpoison };
+#define __PG_HWPOISON			BIT(PG_hwpoison)
+const unsigned long *const_folio_flags(const struct folio *folio, unsigned int n);
 
 #define xa_lock_irq(xa)			((void)(xa))
 #define xa_unlock_irq(xa)		((void)(xa))
@@ -919,8 +922,8 @@ void *xa_erase(struct xarray *xa, unsigned long index);
 
 int shmem_add_to_page_cache(struct folio *folio, struct inode *mapping,
 			    u64 index, void *shadow, gfp_t gfp);
-unsigned long shmem_add_pages(struct inode *mapping, u64 index, struct page *page,
-			      unsigned long nr, gfp_t gfp);
+unsigned int shmem_add_folios(struct inode *mapping, u64 index,
+			      struct folio **folios, unsigned int nr, gfp_t gfp);
 
 extern bool sim_memfds_are_shmem;
 #define shmem_file(file)		sim_memfds_are_shmem
@@ -945,6 +948,7 @@ void folio_unlock(struct folio *folio);
 #define folio_next_index(folio)		((folio)->index + folio_nr_pages(folio))
 #define folio_size(folio)		(folio_nr_pages(folio) * PAGE_SIZE)
 #define folio_add_lru(folio)		do { } while (0)
+#define folios_add_lru(folios, nr)	do { } while (0)
 #define __folio_set_swapbacked(folio)	do { } while (0)
 #define mapping_gfp_mask(mapping)	GFP_KERNEL
 #define get_mem_cgroup_with_room(nr)	((void)(nr), NULL)

@@ -88,6 +88,38 @@ TEST(pages_come_back_as_recorded)
 	CHECK_MACHINE();
 }
 
+/* Each order that is in use takes nodes of the map */
+TEST(extents_have_few_orders)
+{
+	struct kho_extent extent = { .nr_pages = 1022 };
+	unsigned long pfn, end;
+	struct page *page;
+
+	sim_boot(NULL);
+	extent.pfn = page_to_pfn(alloc_pages(GFP_KERNEL, 10)) + 1;
+	end = extent.pfn + extent.nr_pages;
+	CHECK_EQ(0, kho_preserve_extents(&extent, 1));
+	kho_unpreserve_extents(&extent, 1);
+	CHECK_EQ(0, kho_preserve_extents(&extent, 1));
+
+	sim_reboot();
+	for (pfn = extent.pfn; pfn < end;) {
+		int order = kho_preserved_order(PFN_PHYS(pfn));
+
+		if (!CHECK(order == 0 || order == 5))
+			return;
+		pfn += 1UL << order;
+	}
+	CHECK_EQ(end, pfn);
+
+	page = kho_restore_pages(PFN_PHYS(extent.pfn), extent.nr_pages);
+	if (!CHECK(page))
+		return;
+	for (unsigned long i = 0; i < extent.nr_pages; i++)
+		put_page(page + i);
+	CHECK_MACHINE();
+}
+
 TEST(range_of_several_orders)
 {
 	struct page *block;
