@@ -30,7 +30,7 @@ help:
 	@echo 'make check       the static layer alone: checkpatch, W=1, sparse, kernel-doc'
 	@echo 'make kunit       the KUnit suites alone'
 	@echo 'make vm-test     the scenarios in virtual machines alone'
-	@echo 'make systemd-test  systemd'\''s own test of live updates'
+	@echo 'make systemd-test  systemd'\''s own test, and its fd store from and to stock'
 	@echo 'make bench       measure a live update in instructions, against stock'
 	@echo 'make fuzz        fuzz each reader for SECONDS=n, by default 60'
 	@echo 'make damage      damage what is handed over, SEEDS=n times, by default 100'
@@ -77,7 +77,7 @@ series-check:
 	@scripts/test.sh series-check
 
 systemd-test:
-	@scripts/clients.sh upstream
+	@scripts/clients.sh upstream stock
 
 vm-test:
 	@scripts/test.sh vm

@@ -23,6 +23,7 @@
 #include <linux/memcontrol.h>
 #include <linux/memfd.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -40,7 +41,78 @@
 #include "page_alloc.h"
 #include "swap.h"
 
+static_assert(MEMFD_LUO_EXTENTS_IN_FILE > 0);
+
+/* How many files are described in a page */
+#define MEMFD_LUO_FILES_IN_PAGE		(PAGE_SIZE / MEMFD_LUO_FILE_SIZE)
+
+/* Held while a description is allocated, copied or released */
+static DEFINE_MUTEX(memfd_luo_ser_lock);
+
+/* The first file of a page of descriptions that has one or has none, as @present says */
+static struct memfd_luo_v3_ser *memfd_luo_find_ser(void *page, bool present)
+{
+	for (unsigned int i = 0; i < MEMFD_LUO_FILES_IN_PAGE; i++) {
+		struct memfd_luo_v3_ser *ser = page + i * MEMFD_LUO_FILE_SIZE;
+
+		if (!ser->flags != present)
+			return ser;
+	}
+
+	return NULL;
+}
+
+static void *memfd_luo_ser_page(const struct memfd_luo_v3_ser *ser)
+{
+	return (void *)((unsigned long)ser & PAGE_MASK);
+}
+
 /* Writing */
+
+/*
+ * The page that descriptions are allocated from, %NULL if there is none. Only one is
+ * remembered: another with room is used again when one of its files is released.
+ */
+static void *memfd_luo_page;
+
+/* The description of a file. A page has room for several small ones */
+static struct memfd_luo_v3_ser *memfd_luo_alloc_ser(void)
+{
+	struct memfd_luo_v3_ser *ser = NULL;
+	void *page;
+
+	guard(mutex)(&memfd_luo_ser_lock);
+
+	if (memfd_luo_page)
+		ser = memfd_luo_find_ser(memfd_luo_page, false);
+	if (!ser) {
+		page = kho_alloc_preserve(PAGE_SIZE);
+		if (IS_ERR(page))
+			return page;
+		memfd_luo_page = page;
+		ser = page;
+	}
+
+	ser->flags = MEMFD_LUO_FILE_PRESENT;
+	return ser;
+}
+
+static void memfd_luo_free_ser(struct memfd_luo_v3_ser *ser)
+{
+	void *page = memfd_luo_ser_page(ser);
+
+	guard(mutex)(&memfd_luo_ser_lock);
+
+	memset(ser, 0, MEMFD_LUO_FILE_SIZE);
+	if (memfd_luo_find_ser(page, true)) {
+		memfd_luo_page = page;
+		return;
+	}
+
+	if (memfd_luo_page == page)
+		memfd_luo_page = NULL;
+	kho_unpreserve_free(page);
+}
 
 /* Not an error: what is there has to be read from swap, or moved out of scratch */
 #define MEMFD_LUO_MUST_MOVE	1
@@ -49,7 +121,7 @@
  * struct memfd_luo_v3 - a file that is preserved
  * @file: the file.
  * @ser: what the next kernel gets.
- * @last: the piece that is being filled, %NULL while there is none.
+ * @last: the piece that is being filled.
  * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
  *	all are.
  * @next: the index up to which the file has been described.
@@ -131,7 +203,7 @@ static int memfd_luo_preserve_piece(struct memfd_luo_v3 *w)
 	unsigned int next, nr;
 	int err;
 
-	while (w->last && w->nr_preserved < w->last->nr) {
+	while (w->nr_preserved < w->last->nr) {
 		next = memfd_luo_runs(w->last, w->nr_preserved, w->last->nr, runs, &nr);
 		err = kho_preserve_extents(runs, nr);
 		if (err)
@@ -154,18 +226,22 @@ static void memfd_luo_unpreserve_piece(const struct memfd_luo_extents *piece,
 	}
 }
 
+static unsigned int memfd_luo_room(const struct memfd_luo_v3_ser *ser,
+				   const struct memfd_luo_extents *piece)
+{
+	return piece == &ser->first ? MEMFD_LUO_EXTENTS_IN_FILE :
+				      MEMFD_LUO_EXTENTS_IN_PIECE;
+}
+
 /* The one before it is full, and its extents are preserved */
 static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 {
-	struct memfd_luo_extents *piece = kho_alloc_preserve(sizeof(*piece));
+	struct memfd_luo_extents *piece = kho_alloc_preserve(PAGE_SIZE);
 
 	if (IS_ERR(piece))
 		return PTR_ERR(piece);
 
-	if (w->last)
-		KHOSER_STORE_PTR(w->last->next, piece);
-	else
-		KHOSER_STORE_PTR(w->ser->first, piece);
+	KHOSER_STORE_PTR(w->last->next, piece);
 	w->last = piece;
 	w->nr_preserved = 0;
 	return 0;
@@ -185,17 +261,13 @@ static __always_inline bool memfd_luo_try_add(struct memfd_luo_v3 *w,
 					      const struct memfd_luo_extent *add)
 {
 	struct memfd_luo_extents *piece = w->last;
-	struct memfd_luo_extent *last;
+	struct memfd_luo_extent *last = &piece->extents[piece->nr];
 
-	if (!piece)
-		return false;
-
-	last = &piece->extents[piece->nr];
 	if (piece->nr && memfd_luo_continues(last - 1, add)) {
 		last[-1].nr_pages += add->nr_pages;
 		return true;
 	}
-	if (piece->nr == MEMFD_LUO_EXTENTS_IN_PIECE)
+	if (piece->nr == memfd_luo_room(w->ser, piece))
 		return false;
 
 	*last = *add;
@@ -659,6 +731,17 @@ static bool memfd_luo_has_more(struct address_space *mapping, pgoff_t index)
 	return xa_find(&mapping->i_pages, &index, ULONG_MAX, XA_PRESENT);
 }
 
+/* Nothing is described yet */
+static void memfd_luo_start(struct memfd_luo_v3 *w)
+{
+	w->last = &w->ser->first;
+	w->last->next.phys = 0;
+	w->last->nr = 0;
+	w->ser->nr_extents = 0;
+	w->ser->nr_pages = 0;
+	w->ser->nr_poisoned = 0;
+}
+
 /* Describe the file: pin and preserve all that is in its page cache, and in swap */
 static int memfd_luo_walk(struct memfd_luo_v3 *w)
 {
@@ -695,7 +778,7 @@ static int memfd_luo_walk(struct memfd_luo_v3 *w)
 /* Undo memfd_luo_walk(), whether or not it succeeded */
 static void memfd_luo_forget(struct memfd_luo_v3 *w)
 {
-	struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first), *next;
+	struct memfd_luo_extents *piece = &w->ser->first, *next;
 
 	for (; piece; piece = next) {
 		memfd_luo_unpreserve_piece(piece, piece == w->last ?
@@ -705,14 +788,12 @@ static void memfd_luo_forget(struct memfd_luo_v3 *w)
 			cond_resched();
 		}
 		next = KHOSER_LOAD_PTR(piece->next);
-		kho_unpreserve_free(piece);
+		if (piece != &w->ser->first)
+			kho_unpreserve_free(piece);
 	}
 
-	w->ser->first.phys = 0;
-	w->ser->nr_extents = 0;
-	w->ser->nr_pages = 0;
-	w->ser->nr_poisoned = 0;
 	*w = (struct memfd_luo_v3){ .file = w->file, .ser = w->ser };
+	memfd_luo_start(w);
 }
 
 static void memfd_luo_save_name(struct file *file, char *to, size_t size)
@@ -765,11 +846,12 @@ static int memfd_luo_v3_preserve(struct liveupdate_file_op_args *args)
 		goto put;
 
 	w->file = args->file;
-	w->ser = kho_alloc_preserve(sizeof(*w->ser));
+	w->ser = memfd_luo_alloc_ser();
 	if (IS_ERR(w->ser)) {
 		err = PTR_ERR(w->ser);
 		goto free;
 	}
+	memfd_luo_start(w);
 
 	inode_lock(inode);
 	shmem_freeze(inode, true);
@@ -787,7 +869,7 @@ static int memfd_luo_v3_preserve(struct liveupdate_file_op_args *args)
 	return 0;
 
 free_ser:
-	kho_unpreserve_free(w->ser);
+	memfd_luo_free_ser(w->ser);
 free:
 	kfree(w);
 put:
@@ -805,7 +887,7 @@ static void memfd_luo_v3_unpreserve(struct liveupdate_file_op_args *args)
 	shmem_freeze(inode, false);
 	inode_unlock(inode);
 
-	kho_unpreserve_free(w->ser);
+	memfd_luo_free_ser(w->ser);
 	kfree(w);
 	kho_component_put(&memfd_kho_component);
 }
@@ -864,7 +946,7 @@ static bool memfd_luo_filled(const struct memfd_luo_v3 *w)
  */
 static bool memfd_luo_changed(const struct memfd_luo_v3 *w)
 {
-	const struct memfd_luo_extents *piece = KHOSER_LOAD_PTR(w->ser->first);
+	const struct memfd_luo_extents *piece = &w->ser->first;
 	bool failed = memfd_luo_nr_failed() != w->nr_failed;
 
 	if (w->beyond || memfd_luo_filled(w))
@@ -932,11 +1014,12 @@ struct memfd_luo_singles {
 /**
  * struct memfd_luo_reader - position in the extents of an incoming file
  * @ser: the file.
+ * @data: where the previous kernel described it.
  * @batch: what accounts for what is restored.
  * @mapping: where it is added, %NULL if it is freed.
  * @err: why it cannot be added; @mapping is %NULL from then on.
  * @singles: what is about to be added.
- * @nr_pieces: how many pieces have been taken and read.
+ * @nr_pieces: how many pages with pieces have been taken and read.
  * @extents_left: how many extents have not been read.
  * @pages_left: how many pages they have.
  * @poisoned_left: how many they have that are poisoned.
@@ -945,6 +1028,7 @@ struct memfd_luo_singles {
  */
 struct memfd_luo_reader {
 	const struct memfd_luo_v3_ser *ser;
+	phys_addr_t data;
 	struct kho_restore_batch *batch;
 	struct address_space *mapping;
 	int err;
@@ -957,13 +1041,20 @@ struct memfd_luo_reader {
 	u64 end;
 };
 
+static bool memfd_luo_knows_ser(const struct memfd_luo_v3_ser *ser)
+{
+	return ser->flags == MEMFD_LUO_FILE_PRESENT &&
+	       !(ser->seals & ~MEMFD_LUO_ALL_SEALS);
+}
+
 static bool memfd_luo_check_ser(const struct memfd_luo_v3_ser *ser)
 {
 	u64 held = kho_held_kib() >> (PAGE_SHIFT - 10);
 
-	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
-		pr_warn("memfd has seals 0x%x and flags 0x%x, known are 0x%x and none\n",
-			ser->seals, ser->flags, MEMFD_LUO_ALL_SEALS);
+	if (!memfd_luo_knows_ser(ser))
+		pr_warn("memfd has seals 0x%x and flags 0x%x, known are 0x%x and 0x%lx\n",
+			ser->seals, ser->flags, MEMFD_LUO_ALL_SEALS,
+			MEMFD_LUO_FILE_PRESENT);
 	else if (ser->size > MAX_LFS_FILESIZE)
 		pr_warn("memfd has %llu bytes, at most %llu are possible\n",
 			ser->size, (u64)MAX_LFS_FILESIZE);
@@ -985,21 +1076,39 @@ static bool memfd_luo_check_ser(const struct memfd_luo_v3_ser *ser)
 	else if (ser->nr_pages > held || ser->nr_poisoned > totalram_pages())
 		pr_warn("memfd has %llu pages and %llu poisoned ones, at most %llu and %lu are possible\n",
 			ser->nr_pages, ser->nr_poisoned, held, totalram_pages());
-	else if (ser->nr_extents > ser->nr_pages + ser->nr_poisoned ||
-		 !ser->nr_extents != !ser->first.phys)
-		pr_warn("memfd has %llu pages in %llu extents at 0x%llx\n",
-			ser->nr_pages + ser->nr_poisoned, ser->nr_extents,
-			ser->first.phys);
+	else if (ser->nr_extents > ser->nr_pages + ser->nr_poisoned)
+		pr_warn("memfd has %llu pages in %llu extents\n",
+			ser->nr_pages + ser->nr_poisoned, ser->nr_extents);
 	else
 		return true;
 
 	return false;
 }
 
-/*
- * Validate and copy the state of an incoming memfd: if it is that of two files, one
- * may free it while the other is retrieved.
- */
+/* True if a file may be described at @data: in a page that descriptions may share */
+static bool memfd_luo_is_ser(phys_addr_t data)
+{
+	return IS_ALIGNED(data, MEMFD_LUO_FILE_SIZE) &&
+	       !kho_preserved_order(ALIGN_DOWN(data, PAGE_SIZE));
+}
+
+/* A copy, as another file may free the page */
+static struct memfd_luo_v3_ser *memfd_luo_copy_ser(phys_addr_t data)
+{
+	struct memfd_luo_v3_ser *ser;
+
+	guard(mutex)(&memfd_luo_ser_lock);
+
+	if (!memfd_luo_is_ser(data)) {
+		pr_warn("state of a memfd at %pa is not in preserved memory\n", &data);
+		return ERR_PTR(-EINVAL);
+	}
+
+	ser = kmemdup(phys_to_virt(data), MEMFD_LUO_FILE_SIZE, GFP_KERNEL);
+	return ser ?: ERR_PTR(-ENOMEM);
+}
+
+/* Validate and copy the state of an incoming memfd */
 static struct memfd_luo_v3_ser *memfd_luo_v3_read(u64 data)
 {
 	struct memfd_luo_v3_ser *ser;
@@ -1008,50 +1117,64 @@ static struct memfd_luo_v3_ser *memfd_luo_v3_read(u64 data)
 	if (err)
 		goto hold_back;
 
-	err = -EINVAL;
-	if (kho_preserved_order(data) < 0) {
-		pr_warn("state of a memfd at 0x%llx is not in preserved memory\n",
-			data);
+	ser = memfd_luo_copy_ser(data);
+	if (ser == ERR_PTR(-ENOMEM))
+		return ser;
+	if (IS_ERR(ser)) {
+		err = PTR_ERR(ser);
 		goto hold_back;
 	}
-
-	ser = kmemdup(phys_to_virt(data), sizeof(*ser), GFP_KERNEL);
-	if (!ser)
-		return ERR_PTR(-ENOMEM);
 	if (memfd_luo_check_ser(ser))
 		return ser;
 
-	if (ser->flags || ser->seals & ~MEMFD_LUO_ALL_SEALS)
-		err = -EOPNOTSUPP;
+	err = memfd_luo_knows_ser(ser) ? -EINVAL : -EOPNOTSUPP;
 	kfree(ser);
 hold_back:
 	kho_hold_back("a memfd", err);
 	return ERR_PTR(err);
 }
 
+/*
+ * A file has been retrieved or finished. If two have the same description it may be
+ * released already.
+ */
+static void memfd_luo_release_ser(struct kho_restore_batch *batch, phys_addr_t data)
+{
+	struct memfd_luo_v3_ser *ser = phys_to_virt(data);
+
+	guard(mutex)(&memfd_luo_ser_lock);
+
+	if (!memfd_luo_is_ser(data))
+		return;
+
+	ser->flags = 0;
+	if (!memfd_luo_find_ser(memfd_luo_ser_page(ser), true))
+		kho_restore_free_batch(batch, memfd_luo_ser_page(ser));
+}
+
+static bool memfd_luo_check_piece(const struct memfd_luo_reader *r,
+				  const struct memfd_luo_extents *piece)
+{
+	unsigned int room = memfd_luo_room(r->ser, piece);
+
+	if (piece->nr <= min(room, r->extents_left) && !piece->nr == !r->extents_left)
+		return true;
+
+	pr_warn("memfd has %llu extents in a piece with room for %u, %llu are left\n",
+		piece->nr, room, r->extents_left);
+	return false;
+}
+
 /* Get a piece before it is read: nobody else may free it meanwhile */
 static struct memfd_luo_extents *
 memfd_luo_take_piece(struct memfd_luo_reader *r, phys_addr_t phys)
 {
-	struct memfd_luo_extents *piece;
+	if (!kho_preserved_order(phys) && PHYS_PFN(phys) != PHYS_PFN(r->data) &&
+	    kho_restore_folio_batch(r->batch, phys))
+		return phys_to_virt(phys);
 
-	if (kho_preserved_order(phys) != get_order(sizeof(*piece)) ||
-	    !kho_restore_folio_batch(r->batch, phys)) {
-		pr_warn("extents of a memfd at %pa are not in preserved memory\n",
-			&phys);
-		return NULL;
-	}
-
-	piece = phys_to_virt(phys);
-	if (!piece->nr || piece->nr > MEMFD_LUO_EXTENTS_IN_PIECE ||
-	    piece->nr > r->extents_left) {
-		pr_warn("memfd has %llu extents at %pa, expected 1 to %llu\n",
-			piece->nr, &phys,
-			min((u64)MEMFD_LUO_EXTENTS_IN_PIECE, r->extents_left));
-		return NULL;
-	}
-
-	return piece;
+	pr_warn("extents of a memfd at %pa are not in preserved memory\n", &phys);
+	return NULL;
 }
 
 /* A kernel without large folios reads those of one with them as single pages */
@@ -1091,6 +1214,12 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 			e->nr_pages, e->index, left, r->index, r->end);
 		return false;
 	}
+	if (!poisoned && e->pfn <= PHYS_PFN(r->data) &&
+	    e->nr_pages > PHYS_PFN(r->data) - e->pfn) {
+		pr_warn("memfd has %u pages at page frame 0x%llx, index %llu, with its description at %pa\n",
+			e->nr_pages, e->pfn, e->index, &r->data);
+		return false;
+	}
 	if (!IS_ALIGNED(e->index | e->nr_pages | e->pfn, nr_folio) ||
 	    (poisoned && e->pfn) || e->pfn > PHYS_PFN(PHYS_ADDR_MAX) - e->nr_pages) {
 		pr_warn("memfd has %u pages at page frame 0x%llx, index %llu, not aligned to order %u%s\n",
@@ -1105,6 +1234,9 @@ static bool memfd_luo_check_extent(const struct memfd_luo_reader *r,
 static bool memfd_luo_read_piece(struct memfd_luo_reader *r,
 				 const struct memfd_luo_extents *piece)
 {
+	if (!memfd_luo_check_piece(r, piece))
+		return false;
+
 	for (u64 i = 0; i < piece->nr; i++) {
 		const struct memfd_luo_extent *e = &piece->extents[i];
 
@@ -1127,15 +1259,16 @@ static bool memfd_luo_read_piece(struct memfd_luo_reader *r,
  */
 static bool memfd_luo_read_pieces(struct memfd_luo_reader *r)
 {
-	phys_addr_t phys = r->ser->first.phys;
+	const struct memfd_luo_extents *piece = &r->ser->first;
+
+	if (!memfd_luo_read_piece(r, piece))
+		return false;
 
 	while (r->extents_left) {
-		struct memfd_luo_extents *piece = memfd_luo_take_piece(r, phys);
-
+		piece = memfd_luo_take_piece(r, piece->next.phys);
 		if (!piece || !memfd_luo_read_piece(r, piece))
 			return false;
 		r->nr_pieces++;
-		phys = piece->next.phys;
 		cond_resched();
 	}
 
@@ -1424,12 +1557,13 @@ static bool memfd_luo_restore_piece(struct memfd_luo_reader *r,
  * be added the others are freed. One that is not preserved ends it: whose memory
  * the others name is unknown.
  */
-static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
+static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser, phys_addr_t data,
 			     struct address_space *mapping,
 			     struct kho_restore_batch *batch)
 {
 	struct memfd_luo_reader r = {
 		.ser = ser,
+		.data = data,
 		.batch = batch,
 		.mapping = mapping,
 		.extents_left = ser->nr_extents,
@@ -1437,8 +1571,10 @@ static int memfd_luo_restore(const struct memfd_luo_v3_ser *ser,
 		.poisoned_left = ser->nr_poisoned,
 		.end = DIV_ROUND_UP_ULL(ser->size, PAGE_SIZE),
 	};
-	phys_addr_t phys = ser->first.phys;
+	phys_addr_t phys = ser->first.next.phys;
 	bool good = memfd_luo_read_pieces(&r);
+
+	good = good && memfd_luo_restore_piece(&r, &ser->first);
 
 	/*
 	 * Nobody else changes pieces that have been taken. One that could not be
@@ -1516,7 +1652,7 @@ static int memfd_luo_retrieve_file(struct liveupdate_file_op_args *args,
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 
-	err = memfd_luo_restore(ser, file->f_mapping, &batch);
+	err = memfd_luo_restore(ser, args->serialized_data, file->f_mapping, &batch);
 	/* Gives up what was accounted for and is not there */
 	shmem_recalc_inode(file_inode(file), ser->nr_pages + ser->nr_poisoned, 0);
 	if (err)
@@ -1524,7 +1660,7 @@ static int memfd_luo_retrieve_file(struct liveupdate_file_op_args *args,
 	else
 		args->file = file;
 
-	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
+	memfd_luo_release_ser(&batch, args->serialized_data);
 	kho_restore_batch_end(&batch);
 	return err;
 }
@@ -1572,9 +1708,9 @@ static void memfd_luo_v3_finish(struct liveupdate_file_op_args *args)
 		return;
 	}
 
-	memfd_luo_restore(ser, NULL, &batch);
+	memfd_luo_restore(ser, args->serialized_data, NULL, &batch);
 	kfree(ser);
-	kho_restore_free_batch(&batch, phys_to_virt(args->serialized_data));
+	memfd_luo_release_ser(&batch, args->serialized_data);
 	kho_restore_batch_end(&batch);
 }
 

@@ -169,6 +169,7 @@ set_up_boot()
 	rm -rf "${root:?}/boot"
 	mkdir -p "$root/boot"
 	cp -L "$ours" "$root/boot/ours"
+	[ -z "$stock" ] || cp -L "$stock" "$root/boot/stock"
 	ln "$root/usr/lib/debian-kernel" "$root/boot/debian"
 	# The names of the operator's page; the initramfs is empty
 	ln "$root/boot/ours" "$root/boot/vmlinuz-next"
@@ -199,8 +200,13 @@ lock clients
 mkdir -p "$clients/kho-compat"
 update_root &
 ours=$("$top/scripts/kernel.sh" ours x86_64 vm "$configs/clients.config")
+stock=
+case " $* " in
+*" stock "*)
+	stock=$("$top/scripts/kernel.sh" stock x86_64 vm "$configs/clients.config") ;;
+esac
 wait $! || exit 1
 set_up_root
 set_up_boot
 make_disk
-"$source/run.py" --image "ours=$ours" "$@"
+"$source/run.py" --image "ours=$ours" ${stock:+--image "stock=$stock"} "$@"

@@ -15,7 +15,7 @@
 # the fixes pass again, get_maintainer finds people and lists for each patch, the
 # tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle and a build at W=1
 # have nothing to say. "quick" stops at the comparison with build/linux, compiles for
-# x86_64 with KHO on alone and no fix by itself, links only what boots, and of the
+# x86_64 with KHO on alone and no fix by itself, links and boots nothing, and of the
 # tests of fixes runs those that need no kernel.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
@@ -273,11 +273,10 @@ changes_kernel()
 	tree_git diff --name-only HEAD~1 | grep -qvE "$paths"
 }
 
-# Is it a patch to boot? See make series; "quick" does without the fixes.
+# Is it a patch to boot? See make series.
 wants_boot()
 {
-	grep -qxF "${mail#"$dir/mails/"}" "$dir/mails/boots" && return
-	[ -z "$quick" ] && [ "$mail" = "$last_fix" ]
+	grep -qxF "${mail#"$dir/mails/"}" "$dir/mails/boots" || [ "$mail" = "$last_fix" ]
 }
 
 # What unpacks the kernel is not part of vmlinux
@@ -291,7 +290,7 @@ build_patch()
 	use x86_64 on
 	if changes_boot; then
 		check "$number: x86_64 image" once x86_64-on build bzImage
-	elif [ -n "$quick" ] && ! wants_boot; then
+	elif [ -n "$quick" ]; then
 		# shellcheck disable=SC2086 # a list of directories
 		check "$number: x86_64 objects" once x86_64-on-objects \
 			build $kernel_objects

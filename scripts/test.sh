@@ -102,6 +102,8 @@ layer vm "vm-$arch.tap" "$selftests/run.py" --arch "$arch"
 layer uefi "uefi-$arch.tap" "$selftests/run.py" --arch "$arch" --uefi \
 	--results "uefi-$arch"
 layer vm-64k "vm-64k-$arch.tap" "$selftests/run.py" --arch "$arch" --config 64k
+layer vm-64k "uefi-64k-$arch.tap" "$selftests/run.py" --arch "$arch" \
+	--config 64k --results "uefi-64k-$arch" uefi_memory uefi_bad_list
 layer vm-debug "vm-debug-$arch.tap" \
 	"$selftests/run.py" --arch "$arch" --config debug
 layer signed "vm-signed-$arch.tap" \

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # userspace.sh test
-#	Builds tools/testing/kho with the sanitizers, runs the unit tests, then
-#	each fuzzer on all inputs that have ever been a finding and for a few
-#	seconds from the seeds. TAP.
+#	Builds tools/testing/kho with the sanitizers, runs the unit tests, once
+#	more with the newest versions written, then each fuzzer on all inputs that
+#	have ever been a finding and for a few seconds from the seeds. TAP.
 # userspace.sh fuzz SECONDS [READER...]
 #	Runs the fuzzers, or those of the readers named, each so long, and prints
 #	a table. What they learn stays in build/fuzz/READER/corpus, findings in
@@ -115,6 +115,7 @@ run_tests()
 {
 	number=0
 	"$out/unit" || failures=1
+	UNIT_NEWEST=1 "$out/unit" || failures=1
 	echo 'TAP version 13'
 	for reader in $(all_readers); do
 		smoke_test "$reader"

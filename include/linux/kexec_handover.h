@@ -30,6 +30,7 @@ struct page;
  * @zone: what has not been accounted for, the zone of the last folio first.
  * @zone.page: a page of the zone.
  * @zone.nr_pages: how many.
+ * @open: something has been restored, or tried; memory stays online until it ends.
  *
  * Private to kho_restore_folio_batch() and similar functions. It is on the stack of
  * the caller, zeroed at first.
@@ -39,6 +40,7 @@ struct kho_restore_batch {
 		struct page *page;
 		unsigned long nr_pages;
 	} zone[KHO_BATCH_ZONES];
+	bool open;
 };
 
 /**

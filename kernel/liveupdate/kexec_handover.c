@@ -4,8 +4,13 @@
  *
  * Owns the outgoing and the incoming FDT, the named subtrees in them, the outgoing
  * map of preserved memory, the functions that preserve and restore pages, and the
- * count of pages that have not been restored. In early boot it decides whether a
- * handover is accepted: kho_populate(), kho_memory_known(), kho_memory_init().
+ * count of pages that have not been restored.
+ *
+ * In early boot it decides whether a handover is accepted: kho_memory_known()
+ * validates the FDT, the versions and the list of scratch areas,
+ * kho_memory_init_early() the map, and kho_memory_init() takes preserved memory over.
+ * If one of them rejects the handover, the boot continues as a cold boot: all that was
+ * preserved is free memory.
  *
  * The tree that holds the map is kho_radix.c, scratch is kho_scratch.c, and
  * preserved memory during boot is kho_takeover.c. Versions are compared by
@@ -76,7 +81,7 @@ static struct {
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
  * held_back is set if some of them never will be; held_told is the number that was
- * logged last. A bit of retrieved is the offset of a subtree in the FDT; with
+ * logged last; batches counts those that restore. A bit of retrieved is the offset of a subtree in the FDT; with
  * given_up no subtree can be retrieved any more.
  */
 static struct {
@@ -84,6 +89,7 @@ static struct {
 	u32 kexec_count;
 	atomic_long_t held;
 	atomic_long_t held_told;
+	atomic_t batches;
 	bool held_back;
 	bool given_up;
 	DECLARE_BITMAP(retrieved, KHO_FDT_TAGS);
@@ -768,6 +774,28 @@ static void kho_account_restored(struct page *page, unsigned long nr_pages)
 	atomic_long_sub(nr_pages, &kho_in.held);
 }
 
+/*
+ * A batch remembers pages that may be free already, so no memory goes offline until
+ * it ends. It begins before it claims anything, and what is not claimed is held.
+ */
+static void kho_restore_batch_begin(struct kho_restore_batch *batch)
+{
+	if (batch->open)
+		return;
+
+	batch->open = true;
+	/* Before kho_claim_range(), which is a full barrier */
+	atomic_inc(&kho_in.batches);
+}
+
+/* For those who have found out that memory is not held, and want to remove it */
+bool kho_is_restoring(void)
+{
+	/* See kho_restore_batch_begin() */
+	smp_mb();
+	return atomic_read(&kho_in.batches);
+}
+
 static void kho_restore_batch_account(struct kho_restore_batch *batch,
 				      unsigned int i)
 {
@@ -780,7 +808,8 @@ static void kho_restore_batch_account(struct kho_restore_batch *batch,
  * kho_restore_batch_end - account for what a batch has restored
  * @batch: the batch; may be used for more afterwards.
  *
- * Until then the pages are missing from the managed pages of their zone.
+ * Until then the pages are missing from the managed pages of their zone, and no
+ * memory can be taken offline.
  *
  * Context: any.
  */
@@ -789,6 +818,13 @@ void kho_restore_batch_end(struct kho_restore_batch *batch)
 	kho_restore_batch_account(batch, 0);
 	for (unsigned int i = 1; i < KHO_BATCH_ZONES && batch->zone[i].nr_pages; i++)
 		kho_restore_batch_account(batch, i);
+
+	if (!batch->open)
+		return;
+
+	batch->open = false;
+	smp_mb__before_atomic();
+	atomic_dec(&kho_in.batches);
 }
 EXPORT_SYMBOL_GPL(kho_restore_batch_end);
 
@@ -869,7 +905,7 @@ void kho_hold_back(const char *what, int err)
 }
 EXPORT_SYMBOL_GPL(kho_hold_back);
 
-/* A pageblock has struct pages and goes offline as a whole: @near stands for its */
+/* A pageblock has struct pages and is online as a whole: @near stands for its */
 static struct page *kho_online_page(phys_addr_t phys, struct page *near)
 {
 	unsigned long pfn = PHYS_PFN(phys);
@@ -881,13 +917,13 @@ static struct page *kho_online_page(phys_addr_t phys, struct page *near)
 	return pfn_to_page(pfn);
 }
 
-/* A page that has been restored, for kho_online_page() */
+/* A page of a batch that is open, for kho_online_page() */
 static struct page *kho_batch_near(const struct kho_restore_batch *batch)
 {
 	return batch->zone[0].nr_pages ? batch->zone[0].page : NULL;
 }
 
-/* @near is a page that has been restored, or %NULL; *@order is for the caller */
+/* @near is a page of a batch that is open, or %NULL; *@order is for the caller */
 static __always_inline struct folio *
 kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
 {
@@ -939,6 +975,7 @@ struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 	struct folio *folio;
 	unsigned int order;
 
+	kho_restore_batch_begin(batch);
 	folio = kho_take_folio(phys, kho_batch_near(batch), &order);
 	if (folio)
 		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
@@ -1018,6 +1055,7 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 {
 	unsigned long pfn = page_to_pfn(page);
 
+	kho_restore_batch_begin(batch);
 	if (!kho_range_complete(page) ||
 	    !kho_claim_range(page, kho_page_info(order)))
 		return false;
@@ -1063,6 +1101,7 @@ struct page *kho_restore_pages_batch(struct kho_restore_batch *batch,
 	if (!PAGE_ALIGNED(phys) || end <= start)
 		goto refuse;
 
+	kho_restore_batch_begin(batch);
 	if (nr_pages == 1) {
 		first = kho_restore_page_batch(batch, phys);
 		if (!first)

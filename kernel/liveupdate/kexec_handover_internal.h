@@ -74,12 +74,24 @@ int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));
 void kho_scratch_too_small(const struct kexec_buf *kbuf);
 
-/* kho_crash.c; for the core */
+/* kho_crash.c; for the core and the image check */
 #ifdef CONFIG_CRASH_RESERVE
+u64 kho_crash_room(void);
+u64 kho_crash_size(const char *val);
 unsigned int kho_crash_areas(struct kho_scratch *area);
 int kho_crash_write(void *fdt, void *data);
 void kho_crash_read(const void *fdt);
 #else
+static inline u64 kho_crash_room(void)
+{
+	return 0;
+}
+
+static inline u64 kho_crash_size(const char *val)
+{
+	return 0;
+}
+
 static inline unsigned int kho_crash_areas(struct kho_scratch *area)
 {
 	return 0;
@@ -273,6 +285,7 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 /* kexec_handover.c; for memory that goes offline */
 bool kho_find_preserved(unsigned long *pfn, unsigned long end);
 bool kho_find_held(unsigned long *pfn, unsigned long end);
+bool kho_is_restoring(void);
 
 /* kexec_handover.c; for the release of what is held */
 long kho_subtrees_waiting(void);

@@ -4,7 +4,8 @@
  *
  * Owns the table of components and their registration; the node of the FDT that
  * records their versions; the early pass, which compares the versions of the
- * previous kernel before memory is allocated or anything else is read; the choice
+ * previous kernel before memory is allocated or anything else is read, and rejects
+ * the handover if the tree of preserved memory has an unsupported version; the choice
  * of the version that is written (kho_write=, pins, agreement with the loaded image);
  * and the counts of users and of unfinished incoming objects.
  *

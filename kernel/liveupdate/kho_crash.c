@@ -6,12 +6,15 @@
  * It needs several hundred contiguous MiB, which scratch would need beside an image
  * at any address. The area of this kernel is used instead: it was never free memory,
  * so it contains nothing preserved, and its crash kernel is useless after the kexec.
- * The FDT records its address. Until the next kernel has taken preserved memory over,
- * only its own area for a crash kernel is allocated there. It is not scratch: neither
- * segments of an image nor KASLR use it. A kernel that does not read the FDT for it
- * would allocate at its upper end first, and the rest would be too small.
+ * The FDT records its address from boot on, and again when the area is made smaller;
+ * the next kernel reads it in kho_memory_known(). Until that kernel has released free
+ * memory, only its own area for a crash kernel is allocated there.
  *
- * Owns the property of the FDT and the early allocation.
+ * The area is not in the list of scratch areas: segments of an image and KASLR would
+ * use it, and memblock of a kernel without this file would allocate at its upper end
+ * first and leave too little.
+ *
+ * Owns the property of the FDT, the early allocation, and what an image is compared with.
  */
 
 #define pr_fmt(fmt) "KHO: crash: " fmt
@@ -24,6 +27,7 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/overflow.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 
 #include "kexec_handover_internal.h"
@@ -31,6 +35,50 @@
 /* From the previous kernel, validated */
 static struct kho_scratch crash_in[KHO_MAX_CRASH_AREAS] __initdata;
 static unsigned int crash_in_cnt __initdata;
+
+/**
+ * kho_crash_room - how large an area the next kernel can have where this one has it
+ *
+ * Context: under the lock of kexec.
+ * Return: its size in bytes, 0 without one.
+ */
+u64 kho_crash_room(void)
+{
+	return crashk_res.end ? resource_size(&crashk_res) : 0;
+}
+
+/**
+ * kho_crash_size - how much memory a crashkernel= of the next kernel reserves
+ * @val: its value: a size, or START-[END]:SIZE for each of several sizes of memory.
+ *
+ * Context: any.
+ * Return: the size in bytes, 0 if it cannot be parsed or this machine has another
+ * size of memory.
+ */
+u64 kho_crash_size(const char *val)
+{
+	/* As parse_crashkernel() rounds it */
+	const u64 memory = round_up(PFN_PHYS((u64)get_num_physpages()), SZ_128M);
+	char *at;
+	u64 size = memparse(val, &at);
+
+	while (*at == '-') {
+		u64 start = size, end = U64_MAX;
+
+		if (*++at != ':')
+			end = memparse(at, &at);
+		if (*at != ':')
+			return 0;
+		size = memparse(at + 1, &at);
+		if (memory >= start && memory < end)
+			return size;
+		if (*at != ',')
+			return 0;
+		size = memparse(at + 1, &at);
+	}
+
+	return size;
+}
 
 /**
  * kho_crash_areas - find the areas for a crash kernel that are not in scratch

@@ -146,6 +146,15 @@ int kho_release_held(bool all)
 	return 0;
 }
 
+static int kho_check_restoring(void)
+{
+	if (!kho_is_restoring())
+		return 0;
+
+	pr_warn_ratelimited("memory cannot go offline while memory of the previous kernel is being restored\n");
+	return -EBUSY;
+}
+
 /**
  * kho_check_offline - check whether memory may go offline
  * @pfn: the first page frame.
@@ -156,7 +165,7 @@ int kho_release_held(bool all)
  *
  * Context: may sleep; the memory is online.
  * Return: 0; -EBUSY if a part of it is preserved, by this kernel or by the previous
- * one and not restored yet.
+ * one and not restored yet, or if anything is being restored.
  */
 int kho_check_offline(unsigned long pfn, unsigned long end)
 {
@@ -167,7 +176,7 @@ int kho_check_offline(unsigned long pfn, unsigned long end)
 	else if (kho_find_preserved(&pfn, end))
 		what = "preserved";
 	else
-		return 0;
+		return kho_check_restoring();
 
 	pr_warn_ratelimited("memory cannot go offline, page frame 0x%lx is %s\n", pfn,
 			    what);

@@ -215,6 +215,14 @@ static void kho_take_memory(struct kho_next *next, const char *param,
 	next->less_memory = true;
 }
 
+/* What it reserves below 4 GiB beside the area, or as CMA, is not the area */
+static void kho_take_crash(struct kho_next *next, const char *param, const char *val)
+{
+	if (parameq(param, "crashkernel") && val && !strends(val, ",low") &&
+	    !strends(val, ",cma"))
+		next->crash_size = kho_crash_size(val);
+}
+
 /* As early parameters of the next kernel: the last valid value of each counts */
 static int kho_take_parameter(char *param, char *val, const char *unused, void *arg)
 {
@@ -227,6 +235,7 @@ static int kho_take_parameter(char *param, char *val, const char *unused, void *
 		on = &next->liveupdate_on;
 	} else {
 		kho_take_memory(next, param, val);
+		kho_take_crash(next, param, val);
 		return 0;
 	}
 
@@ -889,12 +898,16 @@ void kho_agree_late(struct kho_component *c)
 }
 
 /* An image without a note may be one that does not read the FDT for the area */
-static void kho_warn_crash(const struct kimage *image)
+static void kho_warn_crash(const struct kho_next *next)
 {
 	struct kho_scratch area[KHO_MAX_CRASH_AREAS];
+	u64 room = kho_crash_room();
 
-	if (image->kho.next.known != KHO_NEXT_KNOWN && kho_crash_areas(area))
+	if (next->known != KHO_NEXT_KNOWN && kho_crash_areas(area))
 		pr_warn("the next kernel may not find the area for a crash kernel and needs scratch for one: cold boot with a larger kho_scratch=\n");
+	else if (next->known == KHO_NEXT_KNOWN && next->crash_size > room)
+		pr_warn("crashkernel= of the next kernel is %llu KiB, the area of this one has %llu KiB: it needs scratch for one, or a cold boot\n",
+			next->crash_size >> 10, room >> 10);
 }
 
 /**
@@ -927,7 +940,7 @@ int kho_accept_next(const struct kimage *image)
 		kho_agree(&image->kho.next);
 	}
 
-	kho_warn_crash(image);
+	kho_warn_crash(&image->kho.next);
 	kho_sysfs_notify();
 	return 0;
 }

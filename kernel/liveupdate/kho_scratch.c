@@ -4,12 +4,15 @@
  *
  * Preserved pages can be anywhere, but the next image and the early allocations of
  * the next kernel need memory without any. A cold boot reserves areas for that; each
- * kernel passes the list on, allocates from nothing else until it has read the
- * preserved memory map, loads the next image there, and has them as CMA otherwise.
+ * kernel passes the list on, loads the next image there, and has them as CMA
+ * otherwise. With a handover, memblock allocates from nothing else from
+ * kho_memory_known() until free memory is released: preserved memory has no
+ * reservations.
  *
- * Owns the list of areas, their sizes (kho_scratch=), their reservation and their
- * release to CMA, and the place of the segments of the next image. Memory that is
- * treated as scratch during boot only is added by kho_takeover.c.
+ * Owns the list of areas and its validation, their sizes (kho_scratch=), their
+ * reservation and their release to CMA, and the place of the segments of the next
+ * image. Memory that is treated as scratch during boot only is added by
+ * kho_takeover.c.
  *
  * Takes the place of a part of kernel/liveupdate/kexec_handover.c of Linux 7.3:
  * Copyright (C) 2023 Alexander Graf <graf@amazon.com>
@@ -306,28 +309,41 @@ static phys_addr_t __init scratch_node_size(int nid)
 }
 
 /* Add an area below @limit to the list; on @nid only unless NUMA_NO_NODE */
-static int __init scratch_add(const char *what, phys_addr_t size,
-			      phys_addr_t limit, int nid)
+static bool __init scratch_add_area(phys_addr_t size, phys_addr_t limit, int nid)
 {
-	phys_addr_t addr;
+	phys_addr_t addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
+						    nid != NUMA_NO_NODE);
 
-	size = round_up(size, SCRATCH_ALIGN);
-	if (!size)
-		return 0;
-
-	addr = memblock_alloc_range_nid(size, SCRATCH_ALIGN, 0, limit, nid,
-					nid != NUMA_NO_NODE);
-	if (!addr) {
-		pr_err("no contiguous memory for %s scratch of %llu MiB; a smaller kho_scratch= may fit\n",
-		       what, (u64)size / SZ_1M);
-		return -ENOMEM;
-	}
+	if (!addr)
+		return false;
 
 	kho_scratch[kho_scratch_cnt++] = (struct kho_scratch) {
 		.addr = addr,
 		.size = size,
 	};
-	return 0;
+	return true;
+}
+
+/*
+ * One area, or two where this kernel lies between, which KASLR decides. With the
+ * default size, a half still holds all that this kernel has allocated.
+ */
+static int __init scratch_add(const char *what, phys_addr_t size,
+			      phys_addr_t limit, int nid)
+{
+	phys_addr_t half = round_up(size / 2, SCRATCH_ALIGN);
+
+	size = round_up(size, SCRATCH_ALIGN);
+	if (!size || scratch_add_area(size, limit, nid))
+		return 0;
+
+	if (half < size && scratch_add_area(half, limit, nid) &&
+	    scratch_add_area(size - half, limit, nid))
+		return 0;
+
+	pr_err("no contiguous memory for %s scratch of %llu MiB or two halves; a smaller kho_scratch= may fit\n",
+	       what, (u64)size / SZ_1M);
+	return -ENOMEM;
 }
 
 static int __init scratch_add_node(int nid)
@@ -383,15 +399,15 @@ static void __init scratch_report(void)
  * kho_scratch_reserve - reserve scratch areas on a cold boot
  *
  * One area in low memory, one anywhere, and one on each node with memory that
- * these two do not provide with enough. A node that is brought online later gets
- * none.
+ * these two do not provide with enough. Each may be two of half its size. A node that
+ * is brought online later gets none.
  *
  * Context: while memblock allocates.
  * Return: 0, or -ENOMEM with nothing reserved.
  */
 int __init kho_scratch_reserve(void)
 {
-	unsigned int max = nodes_weight(node_states[N_MEMORY]) + 2;
+	unsigned int max = 2 * (nodes_weight(node_states[N_MEMORY]) + 2);
 	size_t size = array_size(max, sizeof(*kho_scratch));
 	int err;
 

@@ -8,6 +8,11 @@
  * the other struct pages, and memory without preserved ranges that is treated as
  * scratch during boot. The map is not kept: its nodes are free memory.
  *
+ * Where struct pages are deferred, the walk initializes only the first one of each
+ * range. The threads that initialize those around it do the others, by
+ * kho_init_late_pages(). To restore a range earlier kho_complete_range() has all of
+ * them initialized up to its end.
+ *
  * There may be a million ranges, more than memblock can reserve one by one. Their
  * page frames are added to a set instead, kho_frames.c.
  *

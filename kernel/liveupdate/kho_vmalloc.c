@@ -28,7 +28,6 @@
 #include <linux/kho/compat.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -146,6 +145,7 @@ static int kho_vmalloc_write_blocks(const struct vm_struct *vm,
 		if (err)
 			return err;
 		chunk->phys[used++] = page_to_phys(vm->pages[i]);
+		cond_resched();
 	}
 
 	return 0;
@@ -239,6 +239,7 @@ static void kho_vmalloc_unwrite(const struct kho_vmalloc *p)
 
 		kho_unpreserve_pages(virt_to_page(chunk), 1);
 		free_page((unsigned long)chunk);
+		cond_resched();
 	}
 }
 
@@ -353,15 +354,10 @@ static bool kho_vmalloc_valid(const struct kho_vmalloc *p)
 }
 
 /*
- * A list is read for long before its chunks are claimed. If two areas name the
- * same chunks, the second one has to find them gone.
- */
-static DEFINE_MUTEX(kho_vmalloc_lock);
-
-/*
  * Reading a list. Entries are copied and only the copy is validated and used: only
  * the previous kernel determines the owner of a chunk, so its page may change. It is
- * preserved memory when it is copied.
+ * preserved memory when it is copied. If it still is when it is claimed, it has not
+ * changed in between.
  */
 struct kho_vmalloc_reader {
 	const struct kho_vmalloc *area;
@@ -601,26 +597,48 @@ static int kho_vmalloc_take_pages(const struct kho_vmalloc *p,
 		step = kho_vmalloc_take_range(p, pages[i], batch);
 		if (!step)
 			return -EINVAL;
+		cond_resched();
 	}
 
 	/* vfree() will take them off again */
 	step = 1UL << p->order;
-	for (i = 0; i < p->total_pages; i += step)
+	for (i = 0; i < p->total_pages; i += step) {
 		mod_lruvec_page_state(pages[i], NR_VMALLOC, step);
+		cond_resched();
+	}
 
 	return 0;
 }
 
-static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p,
+/*
+ * Claim a list that has been read, with nothing left to fail but that others have
+ * claimed a part of it. It may be theirs then, and none of it is freed.
+ */
+static int kho_vmalloc_claim_chunks(const struct kho_vmalloc *p,
 				    struct kho_restore_batch *batch)
+{
+	phys_addr_t phys = p->first.phys;
+
+	while (phys) {
+		if (!kho_restore_folio_batch(batch, phys)) {
+			pr_warn("chunk at %pa is not a preserved page any more\n", &phys);
+			return -EINVAL;
+		}
+		phys = ((struct kho_vmalloc_chunk *)phys_to_virt(phys))->hdr.next.phys;
+		cond_resched();
+	}
+
+	return 0;
+}
+
+static void kho_vmalloc_free_chunks(const struct kho_vmalloc *p)
 {
 	struct kho_vmalloc_chunk *next, *chunk = KHOSER_LOAD_PTR(p->first);
 
 	for (; chunk; chunk = next) {
 		next = KHOSER_LOAD_PTR(chunk->hdr.next);
-		/* Another owner may have written to it: the list is invalid then */
-		if (!kho_restore_free_batch(batch, chunk))
-			break;
+		folio_put(virt_to_folio(chunk));
+		cond_resched();
 	}
 }
 
@@ -651,7 +669,7 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 	if (!area)
 		return ERR_PTR(-ENOMEM);
 
-	if (kho_vmalloc_take_pages(p, pages, batch)) {
+	if (kho_vmalloc_claim_chunks(p, batch) || kho_vmalloc_take_pages(p, pages, batch)) {
 		free_vm_area(area);
 		return ERR_PTR(-EINVAL);
 	}
@@ -687,6 +705,7 @@ static int kho_vmalloc_map_extent(struct vm_struct *area,
 		err = vm_area_map_pages(area, start, start + PFN_PHYS(nr), pages);
 		if (err)
 			return err;
+		cond_resched();
 	}
 
 	return 0;
@@ -716,6 +735,7 @@ static int kho_vmalloc_take_extents(const struct kho_vmalloc_reader *reader,
 						      batch);
 			if (!step)
 				return -EINVAL;
+			cond_resched();
 		}
 	}
 
@@ -748,6 +768,7 @@ static void *kho_vmalloc_restore_sparse(struct kho_vmalloc_reader *reader,
 		return ERR_PTR(-ENOMEM);
 
 	err = kho_vmalloc_map_extents(area, reader) ?:
+	      kho_vmalloc_claim_chunks(reader->area, batch) ?:
 	      kho_vmalloc_take_extents(reader, batch);
 	if (err) {
 		free_vm_area(area);
@@ -765,13 +786,11 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 	struct kho_vmalloc_reader reader = { .area = preservation };
 	void *mem;
 
-	guard(mutex)(&kho_vmalloc_lock);
-
 	mem = preservation->flags & KHO_VMALLOC_SPARSE ?
 	      kho_vmalloc_restore_sparse(&reader, batch, caller) :
 	      kho_vmalloc_restore_full(&reader, batch, caller);
 	if (!IS_ERR(mem))
-		kho_vmalloc_free_chunks(preservation, batch);
+		kho_vmalloc_free_chunks(preservation);
 	return mem;
 }
 
@@ -784,6 +803,7 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
  * it stays reserved, and nothing of it is ever freed. On success the chunks
  * are freed and the area is the caller's; it has another address than before. It
  * is to be freed with vfree(), or as its pages were allocated if it is sparse.
+ * Areas may be restored at the same time.
  *
  * Context: may sleep.
  * Return: start of the area, %NULL on failure; the log has the reason

@@ -39,6 +39,7 @@ enum kho_next_known {
  * @liveupdate_on: it starts with live update on: its command line has it, and its
  *	note supports it.
  * @less_memory: its command line removes memory that this kernel has.
+ * @crash_size: how much memory its crashkernel= reserves, in bytes.
  * @flaw: why it cannot be a kernel with KHO, going by its header alone.
  * @page_shift: log2 of the size of its pages; that of this kernel if unknown.
  * @nr: number of @entries.
@@ -49,6 +50,7 @@ struct kho_next {
 	bool kho_on;
 	bool liveupdate_on;
 	bool less_memory;
+	u64 crash_size;
 	const char *flaw;
 	u32 page_shift;
 	u32 nr;

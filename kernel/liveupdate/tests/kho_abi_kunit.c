@@ -277,7 +277,10 @@ static const struct golden_row memfd_3[] = {
 	VALUE(MEMFD_LUO_EXTENT_WRITTEN, 1),
 	VALUE(MEMFD_LUO_EXTENT_POISONED, 2),
 	VALUE(MEMFD_LUO_NAME_SIZE, 256),
-	SIZE(struct memfd_luo_v3_ser, 328),
+	VALUE(MEMFD_LUO_FILE_PRESENT, 1),
+	VALUE(MEMFD_LUO_FILE_SIZE, 512),
+	VALUE(MEMFD_LUO_EXTENTS_IN_FILE, 7),
+	SIZE(struct memfd_luo_v3_ser, 336),
 	MEMBER(0, 8, struct memfd_luo_v3_ser, pos),
 	MEMBER(8, 8, struct memfd_luo_v3_ser, size),
 	MEMBER(16, 4, struct memfd_luo_v3_ser, seals),
@@ -289,8 +292,8 @@ static const struct golden_row memfd_3[] = {
 	MEMBER(40, 8, struct memfd_luo_v3_ser, nr_extents),
 	MEMBER(48, 8, struct memfd_luo_v3_ser, nr_pages),
 	MEMBER(56, 8, struct memfd_luo_v3_ser, nr_poisoned),
-	MEMBER(64, 8, struct memfd_luo_v3_ser, first),
-	MEMBER(72, 256, struct memfd_luo_v3_ser, name),
+	MEMBER(64, 256, struct memfd_luo_v3_ser, name),
+	MEMBER(320, 16, struct memfd_luo_v3_ser, first),
 	SIZE(struct memfd_luo_extent, 24),
 	MEMBER(0, 8, struct memfd_luo_extent, index),
 	MEMBER(8, 8, struct memfd_luo_extent, pfn),
@@ -298,6 +301,7 @@ static const struct golden_row memfd_3[] = {
 	MEMBER(20, 1, struct memfd_luo_extent, order),
 	MEMBER(21, 1, struct memfd_luo_extent, flags),
 	MEMBER(22, 2, struct memfd_luo_extent, reserved),
+	SIZE(struct memfd_luo_extents, 16),
 	MEMBER(0, 8, struct memfd_luo_extents, next),
 	MEMBER(8, 8, struct memfd_luo_extents, nr),
 	{}
@@ -305,8 +309,6 @@ static const struct golden_row memfd_3[] = {
 
 static const struct golden_row memfd_3_4k[] = {
 	VALUE(MEMFD_LUO_EXTENTS_IN_PIECE, 170),
-	SIZE(struct memfd_luo_extents, 4096),
-	MEMBER(16, 4080, struct memfd_luo_extents, extents),
 	{}
 };
 

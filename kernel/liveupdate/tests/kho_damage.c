@@ -259,7 +259,6 @@ static const struct field v3_fields[] = {
 	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_extents),
 	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_pages),
 	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, nr_poisoned),
-	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, first),
 	FIELD(MEMFD_V3, u64, struct memfd_luo_v3_ser, name),
 	/* Several times, because not every file has a second piece */
 	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
@@ -267,7 +266,7 @@ static const struct field v3_fields[] = {
 	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
 	  .size = sizeof(u64), .nth = 1 },
 	{ .in = PIECE, .offset = offsetof(struct memfd_luo_extents, next),
-	  .size = sizeof(u64), .nth = 1 },
+	  .size = sizeof(u64), .nth = 2 },
 	FIELD(PIECE, u64, struct memfd_luo_extents, nr),
 	FIELD(EXTENT, u64, struct memfd_luo_extent, index),
 	{ .in = EXTENT, .offset = offsetof(struct memfd_luo_extent, pfn),
@@ -517,7 +516,7 @@ static void add_array(const struct memfd_luo_ser *ser, int victim)
 
 static void add_memfd_v3(struct memfd_luo_v3_ser *ser, int victim)
 {
-	struct memfd_luo_extents *piece = memory_at(ser->first.phys);
+	struct memfd_luo_extents *piece = &ser->first;
 
 	add(MEMFD_V3, victim, ser, sizeof(*ser));
 	for (; piece; piece = memory_at(piece->next.phys)) {
@@ -715,6 +714,10 @@ static bool means_others(u64 old, u64 new, const struct instance *instance,
 		return true;
 	if (PHYS_PFN(new) != PHYS_PFN(old) && PHYS_PFN(new) != PHYS_PFN(self) &&
 	    is_preserved(new))
+		return true;
+	/* Files share a page of descriptions */
+	if (instance->in == FILE_ENTRY && new != old && PHYS_PFN(new) == PHYS_PFN(old) &&
+	    IS_ALIGNED(new, MEMFD_LUO_FILE_SIZE))
 		return true;
 	return pfn != (old & GENMASK_ULL(51, 0)) && pfn != PHYS_PFN(self) &&
 	       pfn <= PHYS_PFN(U64_MAX) && is_preserved(PFN_PHYS(pfn));

@@ -20,9 +20,10 @@ static void add_state_v3(u64 data)
 {
 	const struct memfd_luo_v3_ser *ser = phys_to_virt(data);
 
-	fuzz_add_page(data);
-	if (ser->nr_extents)
-		fuzz_add_page(ser->first.phys);
+	/* Several files share it */
+	fuzz_add_page(ALIGN_DOWN(data, PAGE_SIZE));
+	if (ser->first.next.phys)
+		fuzz_add_page(ser->first.next.phys);
 }
 
 static void add_state(u64 data)
@@ -44,12 +45,13 @@ static unsigned int version_of(unsigned int state)
 	return state < ARRAY_SIZE(shapes) ? 2 : 3;
 }
 
-/* A page behind a hole, and one that was never written to */
-static void make_sparse(struct file *file)
+/* Pages behind holes, and one that was never written to */
+static void make_sparse(struct file *file, unsigned int nr)
 {
 	u64 end = PHYS_PFN(i_size_read(file_inode(file)));
 
-	sim_file_add(file, end + 7, 0);
+	for (unsigned int i = 0; i < nr; i++)
+		sim_file_add(file, end + 7 + 2 * i, 0);
 	sim_file_allocate(file, end + 3);
 }
 
@@ -64,7 +66,7 @@ void fuzz_init(void)
 		sim_memfd_version = version_of(i);
 		memfd_kho_component.write = sim_memfd_version;
 		if (sim_memfd_version == 3)
-			make_sparse(file);
+			make_sparse(file, shape == 2 ? 10 : 1);
 		states[i] = sim_memfd_preserve(file);
 	}
 

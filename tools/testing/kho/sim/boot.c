@@ -24,6 +24,9 @@ phys_addr_t sim_memory_limit = PHYS_ADDR_MAX;
 /* movable_node */
 bool sim_movable_node;
 
+unsigned int sim_kmemleak_objects;
+unsigned long sim_rescheds;
+
 /* As far as the memory map: kho= and kho_scratch= have been read already */
 void sim_boot_map(const struct sim_handover *from)
 {

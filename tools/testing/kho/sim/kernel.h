@@ -188,6 +188,13 @@ ssize_t sim_strscpy(char *to, const char *from, size_t size);
 #define strscpy_pad(to, from, size)					\
 	(memset(to, 0, size), sim_strscpy(to, from, size))
 unsigned long long memparse(const char *from, char **end);
+
+static inline bool strends(const char *text, const char *end)
+{
+	return strlen(text) >= strlen(end) &&
+	       !strcmp(text + strlen(text) - strlen(end), end);
+}
+
 int kstrtobool(const char *from, bool *val);
 int sim_match_string(const char *const *words, size_t nr, const char *word);
 #define sysfs_match_string(words, word)	\
@@ -217,7 +224,10 @@ typedef unsigned long cycles_t;
 #define get_cycles()		0UL
 #define local_clock()		0ULL
 #define NSEC_PER_USEC		1000
-#define cond_resched()		do { } while (0)
+
+/* How many times somebody else could have run */
+extern unsigned long sim_rescheds;
+#define cond_resched()		((void)sim_rescheds++)
 
 #define atomic_long_read(v)	((v)->counter)
 #define atomic_long_xchg(v, n)	__atomic_exchange_n(&(v)->counter, n, __ATOMIC_RELAXED)
@@ -241,6 +251,9 @@ typedef unsigned long cycles_t;
 
 #define ATOMIC_INIT(n)		{ n }
 #define atomic_set(v, n)	((v)->counter = (n))
+#define atomic_read(v)		((v)->counter)
+#define atomic_inc(v)		((v)->counter++)
+#define atomic_dec(v)		((v)->counter--)
 
 static inline int atomic_cmpxchg(atomic_t *v, int old, int new)
 {
@@ -565,6 +578,7 @@ extern bool sim_pages_missing;
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
 unsigned long totalram_pages(void);
+#define get_num_physpages()	totalram_pages()
 struct zone;
 void drain_all_pages(struct zone *zone);
 #define memalloc_mayfail_save()		0
@@ -589,6 +603,7 @@ typedef struct pglist_data {
 
 /* What a bootloader or an administrator had set aside: nothing, unless a test does */
 extern struct resource crashk_res, crashk_low_res;
+#define resource_size(res)	((res)->end - (res)->start + 1)
 extern unsigned long initrd_start, initrd_end;
 
 /* Small objects; all that a kernel leaves is gone with it */
@@ -847,6 +862,8 @@ void *sim_xas_next(struct xa_state *xas, unsigned long max);
 
 #define GUP_PIN_COUNTING_BIAS		1
 #define folio_ref_add(folio, nr)	((folio)->page.pins += (nr))
+#define smp_mb()			((void)0)
+#define smp_mb__before_atomic()		((void)0)
 #define smp_mb__after_atomic()		((void)0)
 #define folio_ref_sub(folio, nr)	((folio)->page.pins -= (nr))
 #define NODE_DATA(nid)			(nid)
@@ -997,9 +1014,12 @@ struct uts_namespace {
 
 extern struct uts_namespace init_uts_ns;
 
+/* kmemleak has a small pool for what is allocated before the page allocator is there */
+extern unsigned int sim_kmemleak_objects;
+#define kmemleak_alloc_phys(phys, size, gfp)	((void)sim_kmemleak_objects++)
+
 /* What nobody here looks at */
 
-#define kmemleak_alloc_phys(phys, size, gfp) do { } while (0)
 #define kmemleak_free_part_phys(phys, size) do { } while (0)
 #define kmemleak_ignore_phys(phys)	do { } while (0)
 #define mirrored_kernelcore		false

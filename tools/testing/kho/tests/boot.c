@@ -56,6 +56,48 @@ TEST(preserved_memory_is_not_free)
 	CHECK_MACHINE();
 }
 
+/* The kernel's own memory and 32 MiB on node 1, divided by a reservation of 4 MiB */
+static void boot_divided(char *scratch)
+{
+	sim_scratch_parse(scratch);
+	sim_boot_map(NULL);
+	memblock_reserve(SIM_END - SZ_16M, SZ_4M);
+	kho_memory_init_early();
+	sim_boot_memory();
+	sim_boot_init();
+}
+
+TEST(scratch_in_two_halves)
+{
+	struct sim_handover handover;
+	struct folio *folio;
+	phys_addr_t phys;
+
+	boot_divided((char[]){ "20M,0,0" });
+	CHECK_EQ(2, kho_scratch_cnt);
+	CHECK_EQ(SZ_8M + SZ_4M, kho_scratch[0].size);
+	CHECK_EQ(SZ_8M, kho_scratch[1].size);
+	folio = folio_alloc(GFP_KERNEL, 0);
+	phys = page_to_phys(&folio->page);
+	CHECK_EQ(0, kho_preserve_folio(folio));
+	handover = sim_kexec();
+
+	sim_boot(&handover);
+	CHECK_EQ(2, kho_scratch_cnt);
+	CHECK(kho_restore_folio(phys));
+	CHECK_MACHINE();
+}
+
+/* The first half finds room, the second does not */
+TEST(scratch_without_room)
+{
+	boot_divided((char[]){ "32M,0,0" });
+	CHECK(sim_logged("no contiguous memory for lowmem scratch of 32 MiB or two halves"));
+	CHECK(!kho_is_enabled());
+	CHECK_EQ(0, kho_scratch_cnt);
+	CHECK_MACHINE();
+}
+
 /* A kernel that has preserved a page with order 0 at *@phys */
 static struct sim_handover previous(phys_addr_t *phys)
 {

@@ -162,6 +162,46 @@ TEST(crash_area_and_a_stock_kernel)
 	CHECK_MACHINE();
 }
 
+static void expect_larger(const char *cmdline, const char *text)
+{
+	phys_addr_t phys;
+
+	sim_power_on();
+	first_kernel(&phys);
+	sim_next_cmdline = (char *)cmdline;
+	CHECK_EQ(0, sim_load());
+	sim_next_cmdline = "kho=on liveupdate=on";
+	if (!CHECK(text ? sim_logged(text) : !sim_logged("crashkernel=")))
+		printf("# %s\n", cmdline);
+}
+
+/* Then it has to come from scratch, which may have no room: told when it is loaded */
+TEST(crash_area_of_the_next_kernel_is_larger)
+{
+	static const char text[] =
+		"crashkernel= of the next kernel is 17408 KiB, the area of this one has 16384 KiB";
+
+	expect_larger("kho=on liveupdate=on", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=16M", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=17M", text);
+	expect_larger("kho=on liveupdate=on crashkernel=17M,high", text);
+	expect_larger("kho=on liveupdate=on crashkernel=17M@32M", text);
+
+	/* Those count that depend on nothing else, and the last of them */
+	expect_larger("kho=on liveupdate=on crashkernel=16M crashkernel=99M,low", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=16M crashkernel=99M,cma", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=99M crashkernel=16M", NULL);
+
+	/* The size depends on how much memory there is */
+	expect_larger("kho=on liveupdate=on crashkernel=1M-64M:99M,64M-:16M", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=1M-64M:99M,64M-64G:17M", text);
+	expect_larger("kho=on liveupdate=on crashkernel=64G-:99M", NULL);
+
+	expect_larger("kho=on liveupdate=on crashkernel=nonsense", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel=1M-64M", NULL);
+	expect_larger("kho=on liveupdate=on crashkernel", NULL);
+}
+
 static u64 scratch_of(const struct sim_handover *h)
 {
 	return ((struct kho_scratch *)phys_to_virt(h->scratch))->addr;

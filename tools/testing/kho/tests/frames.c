@@ -12,11 +12,13 @@
 #define ADDRESS_PAGES	(1UL << (52 - PAGE_SHIFT))
 
 static phys_addr_t reserved_before;
+static unsigned int kmemleak_objects;
 
 static void start(unsigned long end)
 {
 	sim_boot_early(NULL);
 	reserved_before = memblock_reserved_size();
+	kmemleak_objects = sim_kmemleak_objects;
 	CHECK_EQ(0, kho_frames_init(end));
 }
 
@@ -25,6 +27,7 @@ static void stop(void)
 	kho_frames_free();
 	CHECK_EQ(0, kho_frames_pages());
 	CHECK_EQ(reserved_before, memblock_reserved_size());
+	CHECK_EQ(kmemleak_objects, sim_kmemleak_objects);
 }
 
 static void expect_run(unsigned long pfn, unsigned long end)

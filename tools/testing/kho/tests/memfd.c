@@ -29,10 +29,12 @@ static struct memfd_luo_ser *ser_at(u64 data)
 /* The entries are in the first page of the area, which the first chunk names */
 static struct memfd_luo_folio_ser *entries(u64 data)
 {
-	struct kho_vmalloc_chunk *chunk =
-		phys_to_virt(ser_at(data)->folios.area.first.phys);
+	const struct kho_vmalloc *area = &ser_at(data)->folios.area;
+	const struct kho_vmalloc_extent_chunk *extents = phys_to_virt(area->first.phys);
+	const struct kho_vmalloc_chunk *chunk = phys_to_virt(area->first.phys);
 
-	return phys_to_virt(chunk->phys[0]);
+	return phys_to_virt(area->flags & KHO_VMALLOC_EXTENTS ? extents->extents[0].phys :
+								chunk->phys[0]);
 }
 
 static void expect_file(u64 data, unsigned int pages)
@@ -261,6 +263,34 @@ TEST(contents)
 	for (unsigned int i = 0; i < 7; i++)
 		CHECK_EQ(2 * i, *(unsigned int *)sim_file_page(file, 2 * i));
 	fput(file);
+}
+
+/* In every walk: to pin, to look for poison, to unpin, to restore, to free */
+TEST(others_run_meanwhile)
+{
+	struct file *file = NULL;
+	unsigned long before;
+	u64 data;
+
+	sim_power_on();
+	sim_boot(NULL);
+	file = sim_file(500, 0);
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
+	CHECK(sim_rescheds >= before + 3 * 500);
+
+	data = sim_memfd_preserve(file);
+	sim_reboot();
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	CHECK(sim_rescheds >= before + 500);
+	fput(file);
+
+	data = incoming(500, 0);
+	before = sim_rescheds;
+	sim_memfd_finish(data);
+	CHECK(sim_rescheds >= before + 500);
+	CHECK_MACHINE();
 }
 
 TEST(finished_without_being_retrieved)

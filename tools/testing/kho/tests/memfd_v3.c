@@ -36,7 +36,7 @@ static struct memfd_luo_v3_ser *ser_at(u64 data)
 
 static struct memfd_luo_extents *piece_at(u64 data)
 {
-	return phys_to_virt(ser_at(data)->first.phys);
+	return &ser_at(data)->first;
 }
 
 static struct memfd_luo_extent *extent_at(u64 data, unsigned int i)
@@ -44,12 +44,18 @@ static struct memfd_luo_extent *extent_at(u64 data, unsigned int i)
 	return &piece_at(data)->extents[i];
 }
 
+/* Where it is described, maybe among others */
+static u64 page_of(u64 data)
+{
+	return ALIGN_DOWN(data, PAGE_SIZE);
+}
+
 static struct file *retrieve(u64 data)
 {
 	struct file *file = NULL;
 
 	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
-	CHECK_EQ(-ENOENT, kho_preserved_order(data));
+	CHECK_EQ(-ENOENT, kho_preserved_order(page_of(data)));
 	return file;
 }
 
@@ -88,7 +94,8 @@ TEST(empty)
 	start();
 	data = hand_over(sim_file(0, 0));
 	CHECK_EQ(0, ser_at(data)->nr_extents);
-	CHECK_EQ(0, ser_at(data)->first.phys);
+	CHECK_EQ(0, piece_at(data)->nr);
+	CHECK_EQ(0, piece_at(data)->next.phys);
 	file = retrieve(data);
 	CHECK_EQ(0, i_size_read(file_inode(file)));
 	CHECK_EQ(0, file_inode(file)->blocks);
@@ -127,7 +134,9 @@ TEST(fragmented)
 	}
 	data = hand_over(file);
 	CHECK_EQ(64, ser_at(data)->nr_extents);
-	CHECK_EQ(64, piece_at(data)->nr);
+	CHECK_EQ(MEMFD_LUO_EXTENTS_IN_FILE, piece_at(data)->nr);
+	CHECK_EQ(64 - MEMFD_LUO_EXTENTS_IN_FILE,
+		 KHOSER_LOAD_PTR(piece_at(data)->next)->nr);
 	file = retrieve(data);
 	expect_pages(file, 0, 64);
 	close_file(file);
@@ -514,6 +523,168 @@ TEST(many_pieces)
 	close_file(file);
 }
 
+/* Files of a page */
+#define NR_SMALL	64
+
+static void preserve_small(u64 *data, unsigned int nr)
+{
+	struct file *files[NR_SMALL];
+	unsigned long used;
+
+	for (unsigned int i = 0; i < nr; i++)
+		files[i] = sim_file(1, 0);
+	used = sim_pages(SIM_USED);
+	for (unsigned int i = 0; i < nr; i++)
+		data[i] = sim_memfd_preserve(files[i]);
+
+	/* Beside descriptions a few pages of the map of preserved memory */
+	used = sim_pages(SIM_USED) - used;
+	if (!CHECK(used <= nr / 8 + 6))
+		printf("# %lu pages for %u files\n", used, nr);
+	reboot();
+}
+
+static void retrieve_small(u64 data)
+{
+	struct file *file = NULL;
+
+	CHECK_EQ(0, sim_memfd_retrieve(data, &file));
+	expect_pages(file, 0, 1);
+	fput(file);
+}
+
+/* The page of descriptions is freed when the last of its files is gone */
+TEST(small_files_share_pages)
+{
+	u64 data[NR_SMALL];
+
+	start();
+	preserve_small(data, NR_SMALL);
+	for (unsigned int i = 0; i < NR_SMALL; i++) {
+		unsigned int nr = i * 27 % NR_SMALL;
+
+		CHECK_EQ(0, kho_preserved_order(page_of(data[nr])));
+		if (i % 3)
+			retrieve_small(data[nr]);
+		else
+			sim_memfd_finish(data[nr]);
+	}
+	for (unsigned int i = 0; i < NR_SMALL; i++)
+		CHECK_EQ(-ENOENT, kho_preserved_order(page_of(data[i])));
+	CHECK_MACHINE();
+}
+
+static u64 second;
+
+static void preserve_second(struct file *file)
+{
+	second = sim_memfd_preserve(sim_file(1, 0));
+}
+
+/* What is released before the kexec is used again */
+TEST(unpreserved_among_others)
+{
+	u64 third;
+
+	start();
+	CHECK_EQ(0, sim_memfd_try_preserve(sim_file(1, 0), preserve_second));
+	third = sim_memfd_preserve(sim_file(1, 0));
+	CHECK_EQ(page_of(second), page_of(third));
+	CHECK(third < second);
+	reboot();
+	retrieve_small(second);
+	retrieve_small(third);
+	CHECK_EQ(-ENOENT, kho_preserved_order(page_of(third)));
+}
+
+/* The second time nothing is there, whether or not the page is */
+TEST(same_description_twice)
+{
+	struct file *file = NULL;
+	u64 data[2];
+
+	start();
+	preserve_small(data, 2);
+	retrieve_small(data[0]);
+	CHECK_EQ(-EOPNOTSUPP, sim_memfd_retrieve(data[0], &file));
+	CHECK(sim_logged("seals 0x0 and flags 0x0"));
+	retrieve_small(data[1]);
+	CHECK_EQ(-EINVAL, sim_memfd_retrieve(data[1], &file));
+	CHECK(sim_logged("is not in preserved memory"));
+	CHECK_MACHINE();
+}
+
+/* What is wrong with a file costs none that is described in the same page */
+static void expect_neighbour(void (*damage)(u64 data), const char *text)
+{
+	struct file *file = NULL;
+	u64 data[2];
+
+	start();
+	preserve_small(data, 2);
+	damage(data[0]);
+	CHECK(sim_memfd_retrieve(data[0], &file) < 0);
+	if (!CHECK(sim_logged(text)))
+		printf("# %s\n", text);
+	retrieve_small(data[1]);
+	CHECK_PAGES();
+}
+
+static void damage_flags(u64 data)
+{
+	ser_at(data)->flags = 0;
+}
+
+static void damage_next(u64 data)
+{
+	ser_at(data)->nr_pages = 2;
+	ser_at(data)->nr_extents = 2;
+	piece_at(data)->next.phys = page_of(data);
+}
+
+static void damage_page_frame(u64 data)
+{
+	extent_at(data, 0)->pfn = PHYS_PFN(data);
+}
+
+TEST(neighbour_of_a_damaged_file)
+{
+	expect_neighbour(damage_flags, "flags 0x0, known");
+	expect_neighbour(damage_next, "are not in preserved memory");
+	expect_neighbour(damage_page_frame, "with its description at");
+}
+
+/* In every walk: to describe the file, to forget it, to restore it, to free it */
+TEST(others_run_meanwhile)
+{
+	unsigned long before;
+	struct file *file;
+	u64 data;
+
+	start();
+	file = sim_file(0, 0);
+	for (unsigned int i = 0; i < 500; i++)
+		sim_file_add(file, 2 * i, 0);
+
+	before = sim_rescheds;
+	CHECK_EQ(0, sim_memfd_try_preserve(file, use_all));
+	CHECK(sim_rescheds >= before + 500);
+	before = sim_rescheds;
+	data = sim_memfd_preserve(file);
+	CHECK(sim_rescheds >= before + 1);
+
+	reboot();
+	before = sim_rescheds;
+	file = retrieve(data);
+	CHECK(sim_rescheds >= before + 500);
+	before = sim_rescheds;
+	data = hand_over(file);
+	before = sim_rescheds;
+	sim_memfd_finish(data);
+	CHECK(sim_rescheds >= before + 500);
+	CHECK_MACHINE();
+}
+
 TEST(finished_without_being_retrieved)
 {
 	phys_addr_t first;
@@ -738,30 +909,76 @@ TEST(pieces)
 	u64 data = damaged();
 	u64 left = extent_at(data, 0)->pfn;
 
-	ser_at(data)->first.phys = PFN_PHYS(left) + 8;
-	expect_damage(data, -EINVAL, left, "are not in preserved memory");
-
-	data = damaged();
-	left = extent_at(data, 0)->pfn;
-	piece_at(data)->nr = MEMFD_LUO_EXTENTS_IN_PIECE + 1;
-	expect_damage(data, -EINVAL, left, "171 extents");
+	piece_at(data)->nr = MEMFD_LUO_EXTENTS_IN_FILE + 1;
+	expect_damage(data, -EINVAL, left,
+		      "8 extents in a piece with room for 7, 3 are left");
 
 	data = damaged();
 	left = extent_at(data, 0)->pfn;
 	piece_at(data)->nr = 0;
-	expect_damage(data, -EINVAL, left, "memfd has 0 extents");
+	expect_damage(data, -EINVAL, left, "0 extents in a piece");
 
 	data = damaged();
 	left = extent_at(data, 2)->pfn;
 	piece_at(data)->nr = 2;
 	expect_damage(data, -EINVAL, left, "are not in preserved memory");
 
-	/* A list that leads back to where it was */
 	data = damaged();
-	left = extent_at(data, 2)->pfn;
-	piece_at(data)->nr = 2;
-	piece_at(data)->next.phys = ser_at(data)->first.phys;
-	expect_damage(data, -EINVAL, left, "are not in preserved memory");
+	left = extent_at(data, 0)->pfn;
+	ser_at(data)->nr_extents = 0;
+	expect_damage(data, -EINVAL, left, "3 extents in a piece with room for 7, 0 are left");
+}
+
+/* A page more extents than the description has room for, each of a page */
+static u64 damaged_list(void)
+{
+	struct file *file;
+
+	start();
+	file = sim_file(0, 0);
+	for (unsigned int i = 0; i < 20; i++)
+		sim_file_add(file, 2 * i, 0);
+	return hand_over(file);
+}
+
+static void expect_damaged_list(void (*damage)(struct memfd_luo_extents *first),
+				const char *text)
+{
+	u64 data = damaged_list();
+
+	damage(piece_at(data));
+	expect_damage(data, -EINVAL, extent_at(data, 0)->pfn, text);
+}
+
+static void damage_address(struct memfd_luo_extents *first)
+{
+	first->next.phys += 8;
+}
+
+static void damage_number(struct memfd_luo_extents *first)
+{
+	KHOSER_LOAD_PTR(first->next)->nr = MEMFD_LUO_EXTENTS_IN_PIECE + 1;
+}
+
+static void damage_number_0(struct memfd_luo_extents *first)
+{
+	KHOSER_LOAD_PTR(first->next)->nr = 0;
+}
+
+/* A list that leads back to where it was */
+static void damage_end(struct memfd_luo_extents *first)
+{
+	KHOSER_LOAD_PTR(first->next)->nr = 5;
+	KHOSER_LOAD_PTR(first->next)->next = first->next;
+}
+
+TEST(list_of_pieces)
+{
+	expect_damaged_list(damage_address, "are not in preserved memory");
+	expect_damaged_list(damage_number,
+			    "171 extents in a piece with room for 170, 13 are left");
+	expect_damaged_list(damage_number_0, "0 extents in a piece");
+	expect_damaged_list(damage_end, "are not in preserved memory");
 }
 
 /* Nothing of the file is touched */
@@ -789,10 +1006,9 @@ static void expect_bad_field(u64 data, struct field field, u64 value, int err,
 TEST(header)
 {
 	u64 data = damaged();
-	u64 first = ser_at(data)->first.phys;
 
 	expect_bad_field(data, HEADER(seals), 0x100, -EOPNOTSUPP,
-			 "seals 0x100 and flags 0x0");
+			 "seals 0x100 and flags 0x1");
 	expect_bad_field(data, HEADER(flags), 2, -EOPNOTSUPP, "flags 0x2");
 	expect_bad_field(data, HEADER(size), 1ULL << 63, -EINVAL,
 			 "memfd has 9223372036854775808 bytes");
@@ -809,10 +1025,8 @@ TEST(header)
 	expect_bad_field(data, HEADER(nr_poisoned), 1ULL << 40, -EINVAL,
 			 "1099511627776 poisoned ones");
 	expect_bad_field(data, HEADER(nr_extents), 25, -EINVAL, "24 pages in 25 extents");
-	expect_bad_field(data, HEADER(nr_extents), 0, -EINVAL, "24 pages in 0 extents");
 
 	memset(ser_at(data)->name, 'x', sizeof(ser_at(data)->name));
-	ser_at(data)->first.phys = first;
 	expect_damage(data, -EINVAL, extent_at(data, 0)->pfn, "a name of more than 255 bytes");
 	ser_at(data)->name[3] = 0;
 	close_file(retrieve(data));

@@ -314,6 +314,31 @@ TEST(preserved_memory_stays_online)
 	folio_put(folio);
 }
 
+/* A batch accounts for a page that may be free by then: its memory must be there */
+TEST(memory_stays_online_until_a_batch_ends)
+{
+	struct kho_restore_batch batch = {};
+	unsigned long pfn;
+	phys_addr_t phys;
+
+	sim_boot(NULL);
+	phys = preserve(0);
+	pfn = PHYS_PFN(phys);
+	sim_reboot();
+	folio_put(kho_restore_folio_batch(&batch, phys));
+	CHECK_EQ(-EBUSY, kho_check_offline(pfn, pfn + 1));
+	CHECK(sim_logged("memory of the previous kernel is being restored"));
+	kho_restore_batch_end(&batch);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 1));
+
+	/* It may have restored nothing, go on, and end twice */
+	CHECK(!kho_restore_folio_batch(&batch, phys));
+	CHECK(!kho_restore_pages_batch(&batch, phys, 1));
+	kho_restore_batch_end(&batch);
+	kho_restore_batch_end(&batch);
+	CHECK_EQ(0, kho_check_offline(pfn, pfn + 1));
+}
+
 /* Firmware tells some memory from other: that is a border, but no obstacle */
 static void mark_middle(void)
 {
@@ -543,6 +568,16 @@ TEST(too_many_scratch_areas)
 	list_areas(200, 2);
 	expect_refused("of 200 at 0x");
 	CHECK(sim_logged("refused, what was preserved is lost: ENOSPC"));
+}
+
+/* The log has the parameter that helps */
+TEST(no_room_for_scratch)
+{
+	sim_scratch_parse((char[]){ "16M,8G,0" });
+	sim_boot_early(NULL);
+	kho_memory_init();
+	CHECK(sim_logged("no contiguous memory for global scratch of 8192 MiB"));
+	CHECK(sim_logged("a smaller kho_scratch= may fit"));
 }
 
 /* The list of a kernel that knew of more memory */

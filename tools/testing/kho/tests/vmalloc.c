@@ -104,6 +104,7 @@ TEST(version_of_the_next_kernel)
 	struct kho_vmalloc kv;
 	void *area;
 
+	kho_vmalloc_component.write = 1;
 	sim_boot(NULL);
 	area = sim_vmalloc(5, 0, VM_ALLOC);
 	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
@@ -521,6 +522,82 @@ TEST(chunk_is_taken_meanwhile)
 	CHECK(!kho_restore_vmalloc(&kv));
 	CHECK(sim_logged("is not a preserved page"));
 	CHECK_EQ(0, kho_preserved_order(first));
+}
+
+static struct kho_vmalloc other_area;
+static void *other;
+
+static void restore_other(void)
+{
+	other = kho_restore_vmalloc(&other_area);
+}
+
+/* When the list has been read */
+static void restore_other_later(void)
+{
+	sim_meanwhile(restore_other);
+}
+
+/* While one waits for memory others do not wait */
+TEST(two_areas_at_once)
+{
+	struct kho_vmalloc kv;
+	void *area;
+
+	boot_writer(1);
+	CHECK_EQ(0, kho_preserve_vmalloc(sim_vmalloc(20, 0, VM_ALLOC), &kv));
+	CHECK_EQ(0, kho_preserve_vmalloc(sim_vmalloc(20, 0, VM_ALLOC), &other_area));
+	sim_reboot();
+	sim_meanwhile(restore_other);
+	area = kho_restore_vmalloc(&kv);
+	CHECK(other);
+	vfree(other);
+	expect_area(area, 20);
+}
+
+/* The second one finds them gone, however much of them it has read */
+static void restore_twice_at_once(u32 version, void (*meanwhile)(void))
+{
+	struct kho_vmalloc kv;
+
+	incoming_version(&kv, 20, 0, version);
+	other_area = kv;
+	sim_meanwhile(meanwhile);
+	CHECK(!kho_restore_vmalloc(&kv));
+	CHECK(sim_logged("is not a preserved page"));
+	CHECK_PAGES();
+	expect_area(other, 20);
+}
+
+TEST(same_chunks_at_once)
+{
+	for (u32 version = 1; version <= 2; version++) {
+		restore_twice_at_once(version, restore_other);
+		restore_twice_at_once(version, restore_other_later);
+	}
+}
+
+/* For each range of pages; for each chunk when they are unpreserved */
+TEST(others_run_meanwhile)
+{
+	struct kho_vmalloc kv;
+	unsigned long before;
+	void *area;
+
+	boot_writer(1);
+	area = sim_vmalloc(1100, 0, VM_ALLOC);
+	before = sim_rescheds;
+	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
+	CHECK(sim_rescheds >= before + 1100);
+	before = sim_rescheds;
+	kho_unpreserve_vmalloc(&kv);
+	CHECK(sim_rescheds >= before + 3);
+	CHECK_EQ(0, kho_preserve_vmalloc(area, &kv));
+
+	sim_reboot();
+	before = sim_rescheds;
+	expect_area(kho_restore_vmalloc(&kv), 1100);
+	CHECK(sim_rescheds >= before + 1100);
 }
 
 /* As a caller does that clears its descriptor and undoes everything on errors */

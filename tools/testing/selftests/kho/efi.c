@@ -18,8 +18,11 @@
 
 #define REGION_SIZE	MIB(4)
 
-/* What preserving, and loading an image with its initrd, take */
-#define SPARE_KIB	(48 * 1024)
+/*
+ * What preserving, and loading an image with its initrd, take; the kernel's own
+ * reserve grows with the size of huge pages.
+ */
+#define SPARE_KIB	(12L * getpagesize())
 
 #define EFIVARS		"/sys/firmware/efi/efivars"
 #define OWN_VARIABLE	EFIVARS "/KhoTest-6b1a3d3c-6c2e-4a0f-9d38-0c2c4a8f6b51"

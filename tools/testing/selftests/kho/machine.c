@@ -87,7 +87,7 @@ static void read_scratch_size(const char *message)
 /* How much a cold boot has set aside for the next kernel, in MiB */
 long scratch_set_aside(void)
 {
-	kmsg_each("KHO: scratch: ", read_scratch_size);
+	kmsg_each(" MiB set aside in ", read_scratch_size);
 	return scratch_mib;
 }
 

@@ -19,7 +19,8 @@ comment at the top of it, as lines " * needs KEY: VALUE":
                        starts the first kernel by its EFI stub instead of QEMU;
                        "uefi grub", "uefi uki": from a disk, as they are packaged;
                        "uefi PROGRAM": efi/PROGRAM.c does;
-                       "secure": with Secure Boot, and the key "firmware"
+                       "secure": with Secure Boot, and the key "firmware";
+                       "device tree": on arm64 with that instead of ACPI
     arch: x86_64       only on that one
     log: REGEX         a line of trouble in the kernel log that is expected
     panic: REGEX       the kernel that comes after the end panics with that
@@ -124,6 +125,7 @@ class Scenario:
     by_hand: bool = False
     uefi: bool = False
     secure: bool = False
+    device_tree: bool = False
     efi_program: str = ""
     arch: str = ""
     panic: str = ""
@@ -154,6 +156,8 @@ def read_scenario(path):
             scenario.efi_program = value[len("uefi"):].strip()
         elif (key, value) == ("firmware", "secure"):
             scenario.uefi = scenario.secure = True
+        elif (key, value) == ("firmware", "device tree"):
+            scenario.uefi = scenario.device_tree = True
         elif (key, value) == ("run", "by hand"):
             scenario.by_hand = True
         else:
@@ -326,7 +330,9 @@ class Runner:
             files={"bin/kho-compat": khotest.kho_compat(self.arch)},
             memory=self.config.memory_for(scenario),
             smp=scenario.smp, nodes=scenario.nodes, hotplug=scenario.hotplug,
-            uefi=scenario.uefi, secure=scenario.secure, deadline=self.deadline)
+            uefi=scenario.uefi, secure=scenario.secure,
+            device_tree=scenario.device_tree and self.arch in vm.DEVICE_TREE,
+            deadline=self.deadline)
         if scenario.efi_program:
             machine.disk = khotest.efi_disk(machine, scenario.efi_program,
                                             directory)
@@ -353,6 +359,10 @@ class Runner:
             trouble.append(f"the machine {ended.status} after "
                            f"{ended.seconds:.0f} s, its last lines:")
             trouble += ended.last_lines[-6:]
+        if machine.uefi:
+            found = khotest.log_has(machine.log, "ACPI: RSDP")
+            if found == machine.device_tree:
+                trouble.append(f"ACPI tables: {found}, expected {not found}")
         expected = scenario.log + self.config.log
         if scenario.panic:
             expected += [scenario.panic, PANIC_TRACE]

@@ -29,9 +29,12 @@ QEMU = {
 }
 
 # The interrupt controller of real hosts. Its tables stay where the first kernel has
-# put them, and UEFI tells later ones where that is. Kernels here have no ACPI.
-UEFI_BOARD = {"arm64": ["-M", "virt,gic-version=3,its=on,acpi=off",
+# put them, and UEFI tells later ones where that is.
+UEFI_BOARD = {"arm64": ["-M", "virt,gic-version=3,its=on",
                         "-cpu", "max,pauth-impdef=on"]}
+
+# Firmware hands the device tree on only where there are no ACPI tables.
+DEVICE_TREE = {"arm64": ["-M", "acpi=off"]}
 
 # UEFI firmware: code, variables as they are delivered, Debian package. What is
 # written to the variables goes when the machine does.
@@ -74,6 +77,7 @@ class Machine:
     icount: bool = False
     uefi: bool = False
     secure: bool = False
+    device_tree: bool = False   # not ACPI, where UEFI has the choice
     disk: str = ""      # a directory; UEFI boots from it, not from kernel
 
 
@@ -176,6 +180,8 @@ def command(machine):
         board = SECURE_BOARD[machine.arch]
     elif machine.uefi:
         board = UEFI_BOARD.get(machine.arch, board)
+    if machine.device_tree:
+        board = board + DEVICE_TREE[machine.arch]
     return [program, *board, *clock_options(machine),
             "-m", memory_size(machine), *hotplug_options(machine),
             "-smp", f"{machine.smp},sockets={machine.smp}",

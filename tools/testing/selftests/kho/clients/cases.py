@@ -34,6 +34,23 @@ def fdstore(test):
                "so did what was preserved in the session")
 
 
+def stock(test):
+    """The fd store, from stock 7.3 to ours, back, and to ours again."""
+    host = test.host("stock", services=["keeper@a", "keeper@mixed"])
+    host.started()
+    test.equal(host.kept("a"), dict.fromkeys(MEMFDS, "made"), "files are made")
+    for image, command in [("ours", "systemctl kexec"),
+                           ("stock", "systemctl start kho-kexec"),
+                           ("ours", "systemctl kexec")]:
+        if image == "stock":
+            host.text("echo 7.3 > /sys/kernel/kho/next/assume")
+        test.equal(load(host, image).status, 0, f"{image} is loaded")
+        host.kexec(command)
+        test.contains(host.text("uname -r"), image, f"{image} runs")
+        test.equal(host.kept("a"), MEMFDS, "memfds came through")
+        test.equal(host.kept("mixed"), MIXED, "beside files that cannot, too")
+
+
 # Name, arguments of kexec, and what the log says of it
 REFUSED = [
     ("liveupdate=on forgotten", "-s -l /boot/ours --append='root=/dev/vda kho=on'",

@@ -22,7 +22,7 @@ import host as hosts  # noqa: E402
 import khotest  # noqa: E402
 
 CASES = [cases.guests, cases.agent, cases.fdstore, cases.refused]
-BY_NAME = [cases.upstream]      # make systemd-test
+BY_NAME = [cases.stock, cases.upstream]     # make systemd-test
 
 
 class Test:

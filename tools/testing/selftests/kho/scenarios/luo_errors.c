@@ -42,6 +42,8 @@ static void refused_files(int session, int preserved)
 		     "a device that LUO cannot preserve");
 	check_result(luo_preserve(session, hugetlb, 9), -ENOENT,
 		     "a HugeTLB memfd, which LUO does not support");
+	check(kmsg_warnings("token 0x9: no handler can preserve a file of hugetlbfs") == 1,
+	      "the log says why");
 	check_result(luo_preserve(session, preserved, 9), -EBUSY,
 		     "a file that is preserved already");
 	check_result(luo_preserve(session, fresh, file.token), -EEXIST,

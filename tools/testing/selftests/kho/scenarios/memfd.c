@@ -98,6 +98,7 @@ static void check_seals_hold(int session)
 	check(ftruncate(sealed, 1) < 0 && errno == EPERM, "sealed: no shrink");
 	check(ftruncate(sealed, MIB(8)) < 0 && errno == EPERM,
 	      "sealed: no growth");
+	check(fcntl(sealed, F_GETFD) == FD_CLOEXEC, "sealed: closed by exec");
 	check(fcntl(sealed, F_ADD_SEALS, F_SEAL_EXEC) < 0 && errno == EPERM,
 	      "sealed: no further seal");
 }

@@ -14,7 +14,8 @@
 
 #define NR_BLOCKS	8
 
-static const struct memfile file = { .name = "ram", .token = 1, .size = MIB(256) };
+/* So large that there are blocks in which only it does not move */
+static const struct memfile file = { .name = "ram", .token = 1, .size = MIB(448) };
 
 static void wake(int sig)
 {

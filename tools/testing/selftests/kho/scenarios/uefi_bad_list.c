@@ -5,6 +5,7 @@
  * refused, and the machine goes on.
  *
  * needs firmware: uefi
+ * needs firmware: device tree
  * needs cmdline: kho_scratch=20M,20M,20M kho_check=warn
  * needs cmdline: initcall_blacklist=test_kho_init
  */

@@ -4,6 +4,7 @@
  * in those at its end, and much boot services memory beside its own tables.
  *
  * needs firmware: uefi fragment
+ * needs firmware: device tree
  * needs cmdline: efi_holes=100
  * needs cmdline: test_kho.max_mem=65536 reserve_mem=4M:4M:region
  */
