@@ -122,6 +122,7 @@ static void memfd_luo_free_ser(struct memfd_luo_v3_ser *ser)
  * @file: the file.
  * @ser: what the next kernel gets.
  * @last: the piece that is being filled.
+ * @room: how many extents it has room for.
  * @nr_preserved: how many extents of @last are preserved; those of earlier pieces
  *	all are.
  * @next: the index up to which the file has been described.
@@ -136,6 +137,7 @@ struct memfd_luo_v3 {
 	struct file *file;
 	struct memfd_luo_v3_ser *ser;
 	struct memfd_luo_extents *last;
+	unsigned int room;
 	unsigned int nr_preserved;
 	pgoff_t next;
 	pgoff_t end;
@@ -243,6 +245,7 @@ static int memfd_luo_add_piece(struct memfd_luo_v3 *w)
 
 	KHOSER_STORE_PTR(w->last->next, piece);
 	w->last = piece;
+	w->room = memfd_luo_room(w->ser, piece);
 	w->nr_preserved = 0;
 	return 0;
 }
@@ -267,7 +270,7 @@ static __always_inline bool memfd_luo_try_add(struct memfd_luo_v3 *w,
 		last[-1].nr_pages += add->nr_pages;
 		return true;
 	}
-	if (piece->nr == memfd_luo_room(w->ser, piece))
+	if (piece->nr == w->room)
 		return false;
 
 	*last = *add;
@@ -735,6 +738,7 @@ static bool memfd_luo_has_more(struct address_space *mapping, pgoff_t index)
 static void memfd_luo_start(struct memfd_luo_v3 *w)
 {
 	w->last = &w->ser->first;
+	w->room = memfd_luo_room(w->ser, w->last);
 	w->last->next.phys = 0;
 	w->last->nr = 0;
 	w->ser->nr_extents = 0;
