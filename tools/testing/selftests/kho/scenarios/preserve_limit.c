@@ -103,7 +103,7 @@ static void before_kexec(void)
 	used = (failed - 1L) * SIZE_MIB * 1024;
 	note("%ld KiB are preserved, %ld could be, %ld are free", used,
 	     preservable_kib(), free_kib());
-	check(used < room + 1024 && used > room * 3 / 4,
+	check(used < room + SIZE_MIB * 1024 && used > room * 3 / 4,
 	      "about as much was preserved as could be");
 	check_alive();
 	check_untouched(failed, fd);
