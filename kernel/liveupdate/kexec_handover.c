@@ -81,8 +81,8 @@ static struct {
  * From the previous kernel; fdt_phys is 0 without a handover. Of the pages
  * that were taken over, held counts those that have not been restored;
  * held_back is set if some of them never will be; held_told is the number that was
- * logged last; batches counts those that restore. A bit of retrieved is the offset of a subtree in the FDT; with
- * given_up no subtree can be retrieved any more.
+ * logged last. batches counts open batches. A bit of retrieved is the offset of a
+ * subtree in the FDT; with given_up no subtree can be retrieved any more.
  */
 static struct {
 	phys_addr_t fdt_phys;
@@ -823,6 +823,7 @@ void kho_restore_batch_end(struct kho_restore_batch *batch)
 		return;
 
 	batch->open = false;
+	/* The last page is accounted for before its memory may go offline */
 	smp_mb__before_atomic();
 	atomic_dec(&kho_in.batches);
 }
