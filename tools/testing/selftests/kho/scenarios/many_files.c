@@ -87,8 +87,10 @@ static void measure_versions(int device)
 
 	choose_version("3");
 	used = measure_memory(device, "3");
-	check(used <= MOST_BYTES, "%ld bytes for each file, at most %d", used,
-	      MOST_BYTES);
+	/* The checkers make each object of slab larger */
+	if (access("/sys/kernel/debug/kmemleak", F_OK))
+		check(used <= MOST_BYTES, "%ld bytes for each file, at most %d", used,
+		      MOST_BYTES);
 	choose_version("2");
 	measure_memory(device, "2");
 }
