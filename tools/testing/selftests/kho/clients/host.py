@@ -83,6 +83,13 @@ class Host:
         self.qemu.stdin.write(command.encode() + b"\n")
 
     def run(self, command):
+        """journalctl ignores a file that is being enlarged: once more then."""
+        answer = self.run_once(command)
+        while "is truncated, ignoring file" in answer.text:
+            answer = self.run_once(command)
+        return answer
+
+    def run_once(self, command):
         self.send(command)
         text = []
         while True:
