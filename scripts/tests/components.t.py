@@ -11,6 +11,8 @@ import pathlib
 import re
 import sys
 
+import faults
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 LIST = "kernel/liveupdate/kho_components.h"
 USERSPACE = "tools/testing/kho/Makefile"
@@ -197,21 +199,9 @@ def forgotten_version_is_noticed(files):
             yield f"not noticed by {check.__name__}"
 
 
-def main():
-    files = tree()
-    tests = [*CHECKS, forgotten_place_is_noticed,
-             *VERSION_CHECKS, forgotten_version_is_noticed]
-    failed = 0
-    print("TAP version 13")
-    print(f"1..{len(tests)}")
-    for number, test in enumerate(tests, 1):
-        faults = list(test(files))
-        print("".join(f"# {fault}\n" for fault in faults), end="")
-        print(f"{'not ok' if faults else 'ok'} {number} "
-              f"components: {test.__name__}")
-        failed += bool(faults)
-    return 1 if failed else 0
+TESTS = [*CHECKS, forgotten_place_is_noticed,
+         *VERSION_CHECKS, forgotten_version_is_noticed]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(faults.judge("components", TESTS, tree()))

@@ -10,6 +10,8 @@ import pathlib
 import re
 import sys
 
+import faults
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = TOP / "kernel/liveupdate"
 
@@ -192,17 +194,5 @@ TESTS = [
 ]
 
 
-def main():
-    failed = 0
-    print("TAP version 13")
-    print(f"1..{len(TESTS)}")
-    for number, test in enumerate(TESTS, 1):
-        lines = list(test())
-        print("".join(f"# {line}\n" for line in lines), end="")
-        print(f"{'not ok' if lines else 'ok'} {number} layers: {test.__name__}")
-        failed += bool(lines)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(faults.judge("layers", TESTS))
