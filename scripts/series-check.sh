@@ -15,8 +15,9 @@
 # the fixes pass again, get_maintainer finds people and lists for each patch, the
 # tree is build/linux, and kernel-doc, Sphinx, sparse, coccinelle and a build at W=1
 # have nothing to say. "quick" stops at the comparison with build/linux, compiles for
-# x86_64 with KHO on alone and no fix by itself, links and boots nothing, and of the
-# tests of fixes runs those that need no kernel.
+# x86_64 with KHO on alone and no fix by itself, links a kernel only where a patch
+# changes what unpacks it, boots nothing, and of the tests of fixes runs those that
+# need no kernel.
 #
 # build/series-check/linux is that tree. To set it up takes seconds, because git
 # tracks only those files in it that the series touches. A tree that was built and

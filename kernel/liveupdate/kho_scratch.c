@@ -325,8 +325,8 @@ static bool __init scratch_add_area(phys_addr_t size, phys_addr_t limit, int nid
 }
 
 /*
- * One area, or two where this kernel lies between, which KASLR decides. With the
- * default size, a half still holds all that this kernel has allocated.
+ * One area, or two where this kernel lies between, which KASLR decides. Of the default
+ * 200 %, a half still holds what this kernel has allocated there.
  */
 static int __init scratch_add(const char *what, phys_addr_t size,
 			      phys_addr_t limit, int nid)

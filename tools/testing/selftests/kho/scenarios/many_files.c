@@ -22,7 +22,7 @@
 
 /* Files of a page whose memory is measured, in a session that is closed again */
 #define MEASURED	1000
-/* Bytes for each, itself included. Version 2 has two pages more for what describes it */
+/* Bytes for each, itself included. Version 2 has three pages for what describes it */
 #define MOST_BYTES	9000
 
 static __u64 now(void)
