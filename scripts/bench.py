@@ -35,6 +35,7 @@ take-over and of what all processors of the machine do together.
 import argparse
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import datetime
 import os
@@ -292,18 +293,36 @@ def measure_processors():
 
 
 class Run:
-    """All cases, some at a time; says which, and how each went."""
+    """All cases, as many at a time as there are processors for and as free,
+    bytes of memory, holds; says which, and how each went."""
 
-    def __init__(self, todo, csv):
+    def __init__(self, todo, csv, free):
         self.todo = todo
         self.csv = csv
+        self.free = free
+        self.freed = threading.Condition()
         self.results = collections.defaultdict(dict)
         self.failed = 0
         self.started = 0
         self.lock = threading.Lock()
 
+    @contextlib.contextmanager
+    def memory(self, size):
+        with self.freed:
+            self.freed.wait_for(lambda: size <= self.free)
+            self.free -= size
+        try:
+            yield
+        finally:
+            with self.freed:
+                self.free += size
+                self.freed.notify_all()
+
     def one(self, job):
-        tree, case = job
+        with self.memory(job[1].memory()):
+            self.measure(*job)
+
+    def measure(self, tree, case):
         with self.lock:
             self.started += 1
             number = f"[{self.started} of {len(self.todo)}] {tree}"
@@ -320,8 +339,8 @@ class Run:
                 self.results[case][tree] = values
                 figures.write_csv(self.csv.with_suffix(".part"), self.results)
 
-    def all(self, jobs):
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+    def all(self):
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(self.one, self.todo))
         figures.write_csv(self.csv, self.results)
         self.csv.with_suffix(".part").unlink(missing_ok=True)
@@ -356,12 +375,10 @@ def free_memory():
                     if line.startswith("MemAvailable:"))
 
 
-def plan(todo, free, processors):
-    """What fits into memory, what does not, and how many at a time."""
+def plan(todo, free):
+    """What fits into memory, and what does not."""
     fits = [job for job in todo if job[1].memory() <= free]
-    largest = max((case.memory() for _, case in fits), default=figures.GIB)
-    jobs = max(1, min(processors, free // largest))
-    return fits, [job for job in todo if job not in fits], jobs
+    return fits, [job for job in todo if job not in fits]
 
 
 def main():
@@ -385,15 +402,15 @@ def main():
     if args.processors:
         measure_processors()
         return 0
-    todo, too_large, jobs = plan(cases(args.quick, next(iter(BEFORE), None)),
-                                 free_memory(), os.cpu_count())
+    free = free_memory()
+    todo, too_large = plan(cases(args.quick, next(iter(BEFORE), None)), free)
     for tree, case in too_large:
         khotest.say(f"left out, needs {case.memory() >> 30} GiB of memory: "
                     f"{tree}, {case.label()}")
-    khotest.say(f"{len(todo)} machines, {jobs} at a time")
+    khotest.say(f"{len(todo)} machines")
     csv, plot = (QUICK_CSV, QUICK_PLOT) if args.quick else (CSV, PLOT)
-    bench = Run(todo, csv)
-    results = bench.all(jobs)
+    bench = Run(todo, csv, free)
+    results = bench.all()
     figures.write_plot(plot, results)
     for line in figures.tables(results):
         khotest.say(line)

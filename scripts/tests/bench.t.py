@@ -6,6 +6,7 @@ and what they make of figures. Boots nothing.
 import pathlib
 import sys
 import tempfile
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -214,12 +215,10 @@ def format_target_cases():
 def plan_cases():
     gib = figures.GIB
     todo = bench.cases(False)
-    fits, too_large, jobs = bench.plan(todo, 1000 * gib, 2)
-    yield "plenty of memory", (fits, too_large, jobs) == (todo, [], 2)
-    fits, too_large, jobs = bench.plan(todo, 4 * gib, 2)
+    yield "plenty of memory", bench.plan(todo, 1000 * gib) == (todo, [])
+    fits, too_large = bench.plan(todo, 4 * gib)
     yield "little memory: what is too large is named", \
-        fits and too_large and jobs == 1 and \
-        sorted(fits + too_large) == sorted(todo)
+        fits and too_large and sorted(fits + too_large) == sorted(todo)
     yield "each case once", len(set(todo)) == len(todo)
     yield "a part is quick", set(bench.cases(True)) < set(todo)
     both = bench.cases(False, "abc")
@@ -228,11 +227,39 @@ def plan_cases():
         {case for tree, case in todo if figures.in_readme(case)}
 
 
+class WouldWait(threading.Condition):
+    def wait_for(self, predicate, timeout=None):
+        if not predicate():
+            raise BlockingIOError
+
+
+def memory_cases():
+    job = ("ours", figures.Case(False, 1, "file", False, False, 4096))
+    size = job[1].memory()
+    for free, waits in ((2 * size, False), (2 * size - 1, True)):
+        machines = bench.Run([job], None, free)
+        machines.freed = WouldWait()
+
+        def run_another(*_):
+            with machines.memory(size):
+                pass
+
+        machines.measure = run_another
+        try:
+            machines.one(job)
+            waited = False
+        except BlockingIOError:
+            waited = True
+        yield f"{free - size} bytes left, another machine waits: {waits}", \
+            waited == waits
+        yield "what the machines had is free again", machines.free == free
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         cases = [*console_cases(), *slower_cases(), *target_cases(),
                  *format_target_cases(), *output_cases(pathlib.Path(directory)), *readme_cases(),
-                 *plan_cases()]
+                 *plan_cases(), *memory_cases()]
     print("TAP version 13")
     print(f"1..{len(cases)}")
     for number, (name, holds) in enumerate(cases, 1):
