@@ -148,7 +148,10 @@ struct memfd_luo_v3 {
 	bool counted;
 };
 
-/* Only a test takes pages back, and so lowers it */
+/*
+ * Memory that is removed takes its poisoned pages with it: a page that fails when
+ * another one goes is not noticed, but its next reader gets a machine check.
+ */
 static long memfd_luo_nr_failed(void)
 {
 	if (!IS_ENABLED(CONFIG_MEMORY_FAILURE))
@@ -159,6 +162,11 @@ static long memfd_luo_nr_failed(void)
 static bool memfd_luo_has_memory(const struct memfd_luo_extent *extent)
 {
 	return !(extent->flags & MEMFD_LUO_EXTENT_POISONED);
+}
+
+static bool memfd_luo_has_poison(unsigned long pfn, unsigned long nr_pages)
+{
+	return kho_find_poison(pfn, nr_pages) != pfn + nr_pages;
 }
 
 static void memfd_luo_unpin_extent(const struct memfd_luo_extent *extent)
@@ -904,8 +912,7 @@ static bool memfd_luo_extent_changed(const struct memfd_luo_extent *extent, bool
 {
 	if (!memfd_luo_has_memory(extent))
 		return false;
-	if (failed && kho_find_poison(extent->pfn, extent->nr_pages) !=
-		      extent->pfn + extent->nr_pages)
+	if (failed && memfd_luo_has_poison(extent->pfn, extent->nr_pages))
 		return true;
 	if (extent->flags & MEMFD_LUO_EXTENT_WRITTEN)
 		return false;
@@ -1307,7 +1314,10 @@ static unsigned int memfd_luo_fit_order(u64 index, struct page *page,
 	while (order && (!(THP_ORDERS_ALL_FILE_DEFAULT & BIT(order)) ||
 			 page_zone(page) != page_zone(page + BIT(order) - 1)))
 		order--;
-	return order < MEMFD_LUO_JOIN_ORDER ? 0 : order;
+	if (order < MEMFD_LUO_JOIN_ORDER)
+		return 0;
+	/* A page that failed while it was held gives SIGBUS only as a page of its own */
+	return memfd_luo_has_poison(page_to_pfn(page), BIT(order)) ? 0 : order;
 }
 
 /* How many single pages there are until a folio could begin */
@@ -1504,7 +1514,8 @@ static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 	if (e->order && !memfd_luo_orders_match(e))
 		return false;
 
-	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)) {
+	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
+	    memfd_luo_has_poison(e->pfn, e->nr_pages)) {
 		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
 		if (page)
 			memfd_luo_place_pages(r, e, page);

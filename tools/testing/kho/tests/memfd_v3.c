@@ -477,6 +477,47 @@ TEST(poison_is_looked_for_when_more_pages_fail)
 	CHECK_EQ(1, ser_at(data)->nr_poisoned);
 }
 
+/* Pages of a file that are aligned as they are in memory, from index *@first on */
+static struct file *aligned_file(unsigned int order, pgoff_t *first)
+{
+	struct file *file = sim_file(64 >> order, order);
+
+	*first = 0;
+	if (order)
+		return file;
+
+	close_file(file);
+	file = sim_file(0, 0);
+	*first = (page_to_pfn(virt_to_page((void *)get_zeroed_page(GFP_KERNEL))) + 1) % 64;
+	for (unsigned int i = 0; i < 64; i++)
+		sim_file_add(file, *first + i, 0);
+	return file;
+}
+
+/* Whether it was part of a folio or not: those around it become folios all the same */
+TEST(poisoned_while_held)
+{
+	for (unsigned int order = 0; order <= 6; order += 6) {
+		struct file *file;
+		pgoff_t first, block;
+		u64 data;
+
+		start();
+		file = aligned_file(order, &first);
+		data = hand_over(file);
+		CHECK_EQ(1, ser_at(data)->nr_extents);
+		block = ALIGN(first, 16);
+		sim_poison(pfn_to_page(extent_at(data, 0)->pfn + block - first + 5));
+
+		file = retrieve(data);
+		expect_pages(file, first, 64);
+		for (unsigned int i = 0; i < 16; i++)
+			CHECK_EQ(0, folio_order(sim_file_entry(file, block + i)));
+		CHECK(folio_order(sim_file_entry(file, block + 16)) >= 4);
+		close_file(file);
+	}
+}
+
 TEST(attributes)
 {
 	struct file *file;

@@ -2,8 +2,8 @@
 /*
  * memfds in version 3: what is not there is not made, memory that was never
  * written to stays that, mode, owner and name arrive, and so does what is written
- * after the file was preserved. The ordinary files go on in version 2, and then in
- * version 3 again.
+ * after the file was preserved. A page that fails while it is held costs itself only.
+ * The ordinary files go on in version 2, and then in version 3 again.
  *
  * needs memory: 768M
  * needs cmdline: kho_write=memfd:3
@@ -49,7 +49,7 @@ static const struct memfile files[] = {
 static const struct memfile torn = { .name = "torn", .token = 9, .size = MIB(4) };
 
 /* Tokens of the others, and of the blocks that they had */
-enum { SPARSE = 20, ALLOCATED, LATE, OWNED, POISONED, BUSY, BLOCKS = 40 };
+enum { SPARSE = 20, ALLOCATED, LATE, OWNED, POISONED, BUSY, HELD, BLOCKS = 40 };
 
 #define TIB	((__u64)MIB(1) << 20)
 #define TOUCHED	MIB(32)
@@ -238,21 +238,69 @@ static bool can_read(const char *from)
 	return seen == 7;
 }
 
+/* Of a file in which all bytes are there but the page at @bad */
+static void check_bad_page(int fd, const char *name, __u64 size, __u64 bad)
+{
+	char *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	char byte;
+
+	require(map != MAP_FAILED, "%s: map it", name);
+	signal(SIGBUS, catch);
+	for (__u64 at = 0; at < size; at += KIB(4)) {
+		if (at != bad && !can_read(map + at))
+			check(false, "%s: page at %#llx", name, at);
+	}
+	check(!can_read(map + bad), "%s: SIGBUS at %#llx", name, bad);
+	signal(SIGBUS, SIG_DFL);
+	check(pread(fd, &byte, 1, bad) < 0 && errno == EIO, "%s: EIO", name);
+	check(pread(fd, &byte, 1, bad + KIB(4)) == 1 && byte == 7, "%s: the next page",
+	      name);
+	munmap(map, size);
+}
+
 static void check_poisoned(int session)
 {
 	int fd = require_fd(luo_retrieve_fd(session, POISONED), "poisoned: retrieve");
-	char *map = mmap(NULL, KIB(64), PROT_READ, MAP_SHARED, fd, 0);
-	char byte;
 
-	require(map != MAP_FAILED, "poisoned: map it");
-	signal(SIGBUS, catch);
-	for (__u64 at = 0; at < KIB(64); at += KIB(4))
-		check(can_read(map + at) == (at != KIB(20)), "poisoned: page at %#llx", at);
-	signal(SIGBUS, SIG_DFL);
-	check(pread(fd, &byte, 1, KIB(20)) < 0 && errno == EIO, "poisoned: EIO");
-	check(pread(fd, &byte, 1, KIB(24)) == 1, "poisoned: the next page");
-	munmap(map, KIB(64));
+	check_bad_page(fd, "poisoned", KIB(64), KIB(20));
 	check(!ftruncate(fd, KIB(4)) && blocks(fd) == 8, "poisoned: cut it off");
+	close(fd);
+}
+
+/* In the middle of pages that are a large folio when the file is retrieved */
+#define HELD_SIZE	MIB(8)
+#define HELD_BAD	(MIB(4) + KIB(20))
+
+static void preserve_held(int session)
+{
+	int fd = new_file("held", HELD_SIZE);
+	char *map = mmap(NULL, HELD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	require(map != MAP_FAILED, "held: map it");
+	memset(map, 7, HELD_SIZE);
+	munmap(map, HELD_SIZE);
+	check_result(luo_preserve(session, fd, HELD), 0, "held: preserve");
+	carry_number(session, HELD + BLOCKS, memfile_pfn(fd, HELD_BAD));
+	close(fd);
+}
+
+/* Memory that belongs to no file yet */
+static void fail_held(int session)
+{
+	char pfn[32];
+
+	snprintf(pfn, sizeof(pfn), "%#llx", carried_number(session, HELD + BLOCKS));
+	/* It does not succeed, but the page is noted */
+	write_file("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn);
+}
+
+static void check_held(int session)
+{
+	int fd;
+
+	fail_held(session);
+	fd = require_fd(luo_retrieve_fd(session, HELD), "held: retrieve");
+	check_bad_page(fd, "held", HELD_SIZE, HELD_BAD);
 	close(fd);
 }
 
@@ -326,6 +374,7 @@ static void before_kexec(void)
 	preserve_owned(session);
 	preserve_poisoned(session);
 	preserve_busy(session);
+	preserve_held(session);
 }
 
 static void check_others(int session)
@@ -336,6 +385,7 @@ static void check_others(int session)
 	check_owned(session);
 	check_poisoned(session);
 	check_busy(session);
+	check_held(session);
 }
 
 static void verify_all(int session, int *fds)
