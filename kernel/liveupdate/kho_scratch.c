@@ -61,10 +61,6 @@ unsigned int kho_scratch_cnt;
 /* The areas are reserved: set on a cold boot until they are released */
 static bool scratch_set_aside __initdata;
 
-/* Where the previous kernel's list is, until it can be read in place */
-static phys_addr_t scratch_in_phys __initdata;
-static unsigned int scratch_in_cnt __initdata;
-
 /*
  * Sizes, see kho_scratch= in the documentation: by default in percent of what
  * has been allocated from memblock, which is about what the next kernel will
@@ -325,81 +321,63 @@ static bool __init scratch_add_area(phys_addr_t size, phys_addr_t limit, int nid
 }
 
 /*
- * One area, or two where this kernel lies between, which KASLR decides. Of the default
- * 200 %, a half still holds what this kernel has allocated there.
+ * One area for @size and @segment, or two where this kernel lies between, which KASLR
+ * decides. Of the default 200 %, half of @size still holds what this kernel has
+ * allocated there. @segment is in one piece: the first area has all of it.
  */
-static int __init scratch_add(const char *what, phys_addr_t size,
+static int __init scratch_add(const char *what, phys_addr_t size, phys_addr_t segment,
 			      phys_addr_t limit, int nid)
 {
-	phys_addr_t half = round_up(size / 2, SCRATCH_ALIGN);
+	phys_addr_t all = round_up(size + segment, SCRATCH_ALIGN);
+	phys_addr_t first = round_up((all + segment) / 2, SCRATCH_ALIGN);
 
-	size = round_up(size, SCRATCH_ALIGN);
-	if (!size || scratch_add_area(size, limit, nid))
+	if (!all || scratch_add_area(all, limit, nid))
 		return 0;
 
-	if (half < size && scratch_add_area(half, limit, nid) &&
-	    scratch_add_area(size - half, limit, nid))
+	if (first < all && scratch_add_area(first, limit, nid) &&
+	    scratch_add_area(all - first, limit, nid))
 		return 0;
 
-	pr_err("no contiguous memory for %s scratch of %llu MiB or two halves; a smaller kho_scratch= may fit\n",
-	       what, (u64)size / SZ_1M);
+	pr_err("no contiguous memory for %s scratch of %llu MiB or two parts; a smaller kho_scratch= may fit\n",
+	       what, (u64)all / SZ_1M);
 	return -ENOMEM;
-}
-
-static int __init scratch_add_node(int nid)
-{
-	char what[sizeof("node -2147483648")];
-
-	snprintf(what, sizeof(what), "node %d", nid);
-	return scratch_add(what, scratch_node_size(nid), MEMBLOCK_ALLOC_ACCESSIBLE,
-			   nid);
 }
 
 static int __init scratch_add_all(void)
 {
 	phys_addr_t lowmem = scratch_lowmem, global = scratch_global;
+	phys_addr_t initrd_low = 0, initrd = 0;
+	char node[sizeof("node -2147483648")];
 	int nid, err;
 
 	if (scratch_percent) {
-		lowmem = scratch_scale(ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE) +
-			 scratch_initrd_size(ARCH_LOW_ADDRESS_LIMIT);
-		global = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, NUMA_NO_NODE) +
-			 scratch_initrd_size(MEMBLOCK_ALLOC_ANYWHERE) - lowmem;
+		lowmem = scratch_scale(ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
+		global = scratch_scale(MEMBLOCK_ALLOC_ANYWHERE, NUMA_NO_NODE) - lowmem;
+		initrd_low = scratch_initrd_size(ARCH_LOW_ADDRESS_LIMIT);
+		initrd = scratch_initrd_size(MEMBLOCK_ALLOC_ANYWHERE) - initrd_low;
 	}
 
-	err = scratch_add("lowmem", lowmem, ARCH_LOW_ADDRESS_LIMIT, NUMA_NO_NODE);
-	if (err)
-		return err;
-
-	err = scratch_add("global", global, MEMBLOCK_ALLOC_ACCESSIBLE,
+	err = scratch_add("lowmem", lowmem, initrd_low, ARCH_LOW_ADDRESS_LIMIT,
+			  NUMA_NO_NODE) ?:
+	      scratch_add("global", global, initrd, MEMBLOCK_ALLOC_ACCESSIBLE,
 			  NUMA_NO_NODE);
-	if (err)
-		return err;
 
 	for_each_node_state(nid, N_MEMORY) {
-		err = scratch_add_node(nid);
 		if (err)
-			return err;
+			break;
+		snprintf(node, sizeof(node), "node %d", nid);
+		err = scratch_add(node, scratch_node_size(nid), 0,
+				  MEMBLOCK_ALLOC_ACCESSIBLE, nid);
 	}
 
-	return 0;
-}
-
-static void __init scratch_report(void)
-{
-	phys_addr_t size = 0;
-
-	for (unsigned int i = 0; i < kho_scratch_cnt; i++)
-		size += kho_scratch[i].size;
-	pr_info("%llu MiB set aside in %u areas, kho_scratch= changes that\n",
-		(u64)size / SZ_1M, kho_scratch_cnt);
+	return err;
 }
 
 /**
  * kho_scratch_reserve - reserve scratch areas on a cold boot
  *
  * One area in low memory, one anywhere, and one on each node with memory that
- * these two do not provide with enough. Each may be two of half its size. A node that
+ * these two do not provide with enough. Each may be two smaller ones. A node that
  * is brought online later gets none.
  *
  * Context: while memblock allocates.
@@ -419,7 +397,8 @@ int __init kho_scratch_reserve(void)
 
 	err = scratch_add_all();
 	if (!err) {
-		scratch_report();
+		pr_info("%lu MiB set aside in %u areas, kho_scratch= changes that\n",
+			kho_scratch_pages() >> (20 - PAGE_SHIFT), kho_scratch_cnt);
 		scratch_set_aside = true;
 		return 0;
 	}
@@ -636,20 +615,20 @@ int __init kho_scratch_accept(phys_addr_t phys, u64 len)
 		return err;
 
 	memblock_reserve(phys, len);
-	scratch_in_phys = phys;
-	scratch_in_cnt = len / sizeof(*area);
 	return 0;
 }
 
 /**
  * kho_scratch_adopt - use the scratch areas of the previous kernel
+ * @phys: as for kho_scratch_accept(), which must have succeeded.
+ * @len: the same.
  *
- * Context: after a successful kho_scratch_accept(), once the direct map is up.
+ * Context: once the direct map is up.
  */
-void __init kho_scratch_adopt(void)
+void __init kho_scratch_adopt(phys_addr_t phys, u64 len)
 {
-	kho_scratch = phys_to_virt(scratch_in_phys);
-	kho_scratch_cnt = scratch_in_cnt;
+	kho_scratch = phys_to_virt(phys);
+	kho_scratch_cnt = len / sizeof(*kho_scratch);
 }
 
 /**

@@ -56,12 +56,13 @@ TEST(preserved_memory_is_not_free)
 	CHECK_MACHINE();
 }
 
-/* The kernel's own memory and 32 MiB on node 1, divided by a reservation of 4 MiB */
-static void boot_divided(char *scratch)
+/* The kernel's own memory and 32 MiB on node 1, divided by a reservation */
+static void boot_divided(char *scratch, phys_addr_t reserved, phys_addr_t allocated)
 {
 	sim_scratch_parse(scratch);
 	sim_boot_map(NULL);
-	memblock_reserve(SIM_END - SZ_16M, SZ_4M);
+	memblock_reserve(SIM_END - SZ_16M, reserved);
+	CHECK(!allocated || memblock_alloc(allocated, PAGE_SIZE));
 	kho_memory_init_early();
 	sim_boot_memory();
 	sim_boot_init();
@@ -73,7 +74,7 @@ TEST(scratch_in_two_halves)
 	struct folio *folio;
 	phys_addr_t phys;
 
-	boot_divided((char[]){ "20M,0,0" });
+	boot_divided((char[]){ "20M,0,0" }, SZ_4M, 0);
 	CHECK_EQ(2, kho_scratch_cnt);
 	CHECK_EQ(SZ_8M + SZ_4M, kho_scratch[0].size);
 	CHECK_EQ(SZ_8M, kho_scratch[1].size);
@@ -88,11 +89,24 @@ TEST(scratch_in_two_halves)
 	CHECK_MACHINE();
 }
 
+/* An initrd is one segment and needs an area of its size */
+TEST(scratch_in_two_parts_with_an_initrd)
+{
+	initrd_start = (unsigned long)phys_to_virt(SIM_END - SZ_16M);
+	initrd_end = initrd_start + SZ_8M;
+	boot_divided((char[]){ "200%" }, SZ_8M, SZ_4M);
+	initrd_start = 0;
+	CHECK_EQ(2, kho_scratch_cnt);
+	CHECK_EQ(SZ_16M, kho_scratch[0].size);
+	CHECK_EQ(SZ_4M, kho_scratch[1].size);
+	CHECK_MACHINE();
+}
+
 /* The first half finds room, the second does not */
 TEST(scratch_without_room)
 {
-	boot_divided((char[]){ "32M,0,0" });
-	CHECK(sim_logged("no contiguous memory for lowmem scratch of 32 MiB or two halves"));
+	boot_divided((char[]){ "32M,0,0" }, SZ_4M, 0);
+	CHECK(sim_logged("no contiguous memory for lowmem scratch of 32 MiB or two parts"));
 	CHECK(!kho_is_enabled());
 	CHECK_EQ(0, kho_scratch_cnt);
 	CHECK_MACHINE();
