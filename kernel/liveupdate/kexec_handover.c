@@ -231,16 +231,16 @@ unsigned long kho_find_poison(unsigned long pfn, unsigned long nr_pages)
 }
 
 /* No format can mark a page as poisoned */
-static __always_inline bool kho_hits_poison(unsigned long pfn, unsigned long nr_pages)
+static __always_inline int kho_check_poison(unsigned long pfn, unsigned long nr_pages)
 {
 	unsigned long bad = kho_find_poison(pfn, nr_pages);
 
 	if (bad == pfn + nr_pages)
-		return false;
+		return 0;
 
 	pr_warn_ratelimited("page frame 0x%lx is poisoned and cannot be preserved\n",
 			    bad);
-	return true;
+	return -EHWPOISON;
 }
 
 /* Page frames that nothing preserved is allocated from, but are counted as available */
@@ -303,11 +303,9 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
 		unsigned long pfn = folio_pfn(folios[i]);
 		unsigned long nr_pages = folio_nr_pages(folios[i]);
 
-		err = kho_check_place(&known, pfn, nr_pages);
-		if (!err && kho_hits_poison(pfn, nr_pages))
-			err = -EHWPOISON;
-		if (!err)
-			err = kho_preserve_range(pfn, folio_order(folios[i]));
+		err = kho_check_place(&known, pfn, nr_pages) ?:
+		      kho_check_poison(pfn, nr_pages) ?:
+		      kho_preserve_range(pfn, folio_order(folios[i]));
 		if (err)
 			break;
 	}
@@ -459,13 +457,10 @@ static __always_inline int kho_preserve_extent(struct kho_known *known,
 	unsigned int order;
 	int err;
 
-	err = kho_check_place(known, extent->pfn, extent->nr_pages);
-	if (err)
-		return err;
-	if (kho_hits_poison(extent->pfn, extent->nr_pages))
-		return -EHWPOISON;
-	if (extent->nr_pages == 1)
-		return kho_preserve_range(extent->pfn, 0);
+	err = kho_check_place(known, extent->pfn, extent->nr_pages) ?:
+	      kho_check_poison(extent->pfn, extent->nr_pages);
+	if (err || extent->nr_pages == 1)
+		return err ?: kho_preserve_range(extent->pfn, 0);
 
 	for (unsigned long pfn = extent->pfn; pfn < end; pfn += BIT(order)) {
 		order = kho_extent_order(extent, pfn, any);
@@ -634,17 +629,11 @@ void kho_unpreserve_free(void *mem)
 }
 EXPORT_SYMBOL_GPL(kho_unpreserve_free);
 
-/* Page frames of which some may be preserved; pfn becomes the first that is */
-struct kho_probe {
-	unsigned long pfn;
-	unsigned long end;
-};
-
+/* @data: page frames of which some may be preserved; pfn becomes the first that is */
 static int kho_probe_keys(unsigned long first, const unsigned long *bitmap,
 			  void *data)
 {
-	struct kho_probe *probe = data;
-	struct kho_run run;
+	struct kho_run run, *probe = data;
 	unsigned long bit = 0;
 
 	while (kho_next_run(&run, &bit, first, bitmap) > 0) {
@@ -664,7 +653,7 @@ static int kho_probe_keys(unsigned long first, const unsigned long *bitmap,
 bool kho_find_preserved(unsigned long *pfn, unsigned long end)
 {
 	const struct kho_radix_walk_cb cb = { .keys = kho_probe_keys };
-	struct kho_probe probe = { .pfn = *pfn, .end = end };
+	struct kho_run probe = { .pfn = *pfn, .end = end };
 
 	if (!kho_out.fdt || kho_radix_walk_tree(&kho_out.map, &cb, &probe) <= 0)
 		return false;
@@ -674,12 +663,6 @@ bool kho_find_preserved(unsigned long *pfn, unsigned long end)
 }
 
 /* Preserved memory: after kexec */
-
-/* As long as struct pages are missing, only those of preserved memory are known */
-static __always_inline bool kho_has_struct_page(unsigned long pfn)
-{
-	return !deferred_pages_enabled() || kho_frame_initialized(pfn);
-}
 
 /* Restoring the range that starts at @page needs all of its struct pages */
 static __always_inline bool kho_range_complete(struct page *page)
@@ -709,8 +692,9 @@ int kho_preserved_order(phys_addr_t phys)
 	if (!PAGE_ALIGNED(phys))
 		return -EINVAL;
 
+	/* As long as struct pages are missing, only those of preserved memory are known */
 	page = pfn_to_online_page(PHYS_PFN(phys));
-	if (!page || !kho_has_struct_page(PHYS_PFN(phys)))
+	if (!page || (deferred_pages_enabled() && !kho_frame_initialized(PHYS_PFN(phys))))
 		return -ENOENT;
 
 	/* Once: its owner may be restoring the range, and what follows is anything */
@@ -1581,7 +1565,7 @@ void __init kho_memory_init_early(void)
 	if (!fdt)
 		return;
 
-	kho_scratch_adopt();
+	kho_scratch_adopt(kho_announced.scratch_phys, kho_announced.scratch_len);
 
 	/* It is read for as long as this kernel runs */
 	if (!kho_in_memory(kho_in.fdt_phys) ||
@@ -1608,21 +1592,6 @@ void __init kho_memory_init_early(void)
 	}
 }
 
-static int __init kho_take_over_memory(void)
-{
-	unsigned long pages;
-	int err = kho_take_over(&kho_in_map, kho_in.fdt_phys, &pages);
-
-	if (err) {
-		pr_err("preserved memory not taken over: %pe\n", ERR_PTR(err));
-		kho_drop_handover();
-		return err;
-	}
-
-	atomic_long_set(&kho_in.held, pages);
-	return 0;
-}
-
 /**
  * kho_memory_init - keep preserved memory out of the page allocator
  *
@@ -1639,8 +1608,16 @@ void __init kho_memory_init(void)
 		return;
 	}
 
-	if (is_kho_boot() && !kho_take_over_memory())
-		return;
+	if (is_kho_boot()) {
+		long pages = kho_take_over(&kho_in_map, kho_in.fdt_phys);
+
+		if (pages >= 0) {
+			atomic_long_set(&kho_in.held, pages);
+			return;
+		}
+		pr_err("preserved memory not taken over: %pe\n", ERR_PTR(pages));
+		kho_drop_handover();
+	}
 
 	if (kho_enable && kho_scratch_reserve()) {
 		pr_warn("no scratch, nothing can be handed over\n");
@@ -1681,13 +1658,13 @@ static void __init kho_read_metadata(void)
 		kho_in.kexec_count);
 }
 
-static struct kho_kexec_metadata * __init kho_write_metadata(void)
+static int __init kho_write_metadata(void)
 {
 	struct kho_kexec_metadata *md = kho_alloc_preserve(sizeof(*md));
 	int err;
 
 	if (IS_ERR(md))
-		return md;
+		return PTR_ERR(md);
 
 	md->version = KHO_KEXEC_METADATA_VERSION;
 	md->kexec_count = kho_in.kexec_count + 1;
@@ -1695,11 +1672,9 @@ static struct kho_kexec_metadata * __init kho_write_metadata(void)
 		sizeof(md->previous_release));
 
 	err = kho_add_subtree(KHO_METADATA_NODE_NAME, md, sizeof(*md));
-	if (!err)
-		return md;
-
-	kho_unpreserve_free(md);
-	return ERR_PTR(err);
+	if (err)
+		kho_unpreserve_free(md);
+	return err;
 }
 
 /* Boot: the handover to the next kernel */
@@ -1724,7 +1699,6 @@ static int __init kho_create_fdt(void *fdt)
 static int __init kho_out_init(void)
 {
 	static struct lock_class_key map_lock;
-	struct kho_kexec_metadata *md;
 	int err;
 
 	err = kho_radix_init_tree(&kho_out.map, NULL);
@@ -1744,19 +1718,11 @@ static int __init kho_out_init(void)
 	}
 
 	err = kho_create_fdt(kho_out.fdt) ?:
-	      kho_edit_out_fdt(kho_crash_write, NULL);
-	if (err)
-		goto free_fdt;
+	      kho_edit_out_fdt(kho_crash_write, NULL) ?:
+	      kho_write_metadata();
+	if (!err)
+		return 0;
 
-	md = kho_write_metadata();
-	if (IS_ERR(md)) {
-		err = PTR_ERR(md);
-		goto free_fdt;
-	}
-
-	return 0;
-
-free_fdt:
 	kho_unpreserve_free(kho_out.fdt);
 destroy_map:
 	kho_out.fdt = NULL;

@@ -104,22 +104,6 @@ static const struct file_operations kho_in_blob_fops = {
 	.llseek = default_llseek,
 };
 
-/* That of the previous kernel, which does not change */
-static ssize_t kho_fdt_read(struct file *file, char __user *buf, size_t count,
-			    loff_t *pos)
-{
-	const void *fdt = file->private_data;
-
-	return simple_read_from_buffer(buf, count, pos, fdt,
-				       min(fdt_totalsize(fdt), PAGE_SIZE));
-}
-
-static const struct file_operations kho_fdt_fops = {
-	.open = simple_open,
-	.read = kho_fdt_read,
-	.llseek = default_llseek,
-};
-
 static void kho_fdt_copy(const void *fdt, void *copy)
 {
 	memcpy(copy, fdt, min(fdt_totalsize(fdt), PAGE_SIZE));
@@ -176,13 +160,9 @@ static struct kho_blob *kho_blob_create(const char *name, struct dentry *dir,
 	return blob;
 }
 
-/**
- * kho_debugfs_add_out - show a subtree that goes to the next kernel
- * @name: its name.
- * @blob: its data, valid until kho_debugfs_remove_out().
- * @size: its size in bytes.
- *
- * Context: under the lock of the outgoing FDT.
+/*
+ * Show a subtree that goes to the next kernel; its data is valid until
+ * kho_debugfs_remove_out(). Both under the lock of the outgoing FDT.
  */
 void kho_debugfs_add_out(const char *name, const void *blob, size_t size)
 {
@@ -194,41 +174,32 @@ void kho_debugfs_add_out(const char *name, const void *blob, size_t size)
 		list_add(&new->list, &kho_out_blobs);
 }
 
-static void kho_blob_remove(struct kho_blob *blob)
-{
-	/* Returns when nobody reads from the file any more */
-	debugfs_remove(blob->file);
-	list_del(&blob->list);
-	kfree(blob);
-}
-
-/**
- * kho_debugfs_remove_out - do not show a subtree any longer
- * @blob: its data.
- *
- * Context: under the lock of the outgoing FDT.
- */
 void kho_debugfs_remove_out(const void *blob)
 {
 	struct kho_blob *it, *next;
 
 	list_for_each_entry_safe(it, next, &kho_out_blobs, list) {
-		if (it->data == blob)
-			kho_blob_remove(it);
+		if (it->data != blob)
+			continue;
+		/* Returns when nobody reads from the file any more */
+		debugfs_remove(it->file);
+		list_del(&it->list);
+		kfree(it);
 	}
 }
 
-/**
- * kho_debugfs_add_in - show what came from the previous kernel
- * @fdt: its FDT.
- */
+/* Show what came from the previous kernel */
 void __init kho_debugfs_add_in(const void *fdt)
 {
 	struct dentry *dir = debugfs_create_dir("in", kho_dir);
 	struct dentry *subtrees = debugfs_create_dir("sub_fdts", dir);
+	const struct kho_blob whole = {
+		.data = fdt,
+		.size = min(fdt_totalsize(fdt), PAGE_SIZE),
+	};
 	int node;
 
-	debugfs_create_file("fdt", 0400, dir, (void *)fdt, &kho_fdt_fops);
+	kho_blob_create("fdt", dir, &whole, &kho_blob_fops);
 
 	fdt_for_each_subnode(node, fdt, 0) {
 		const char *name = fdt_get_name(fdt, node, NULL);
@@ -244,9 +215,6 @@ void __init kho_debugfs_add_in(const void *fdt)
 	}
 }
 
-/**
- * kho_debugfs_init - make the directories
- */
 void __init kho_debugfs_init(void)
 {
 	kho_dir = debugfs_create_dir("kho", NULL);
@@ -259,14 +227,8 @@ void __init kho_debugfs_init(void)
 			    &scratch_len_fops);
 }
 
-/**
- * kho_debugfs_exit - undo kho_debugfs_init() and what was added since
- */
+/* Undo kho_debugfs_init(); no subtree is there yet */
 void __init kho_debugfs_exit(void)
 {
-	struct kho_blob *it, *next;
-
-	list_for_each_entry_safe(it, next, &kho_out_blobs, list)
-		kho_blob_remove(it);
 	debugfs_remove_recursive(kho_dir);
 }

@@ -62,7 +62,7 @@ extern struct kho_scratch *kho_scratch;
 extern unsigned int kho_scratch_cnt;
 
 int kho_scratch_accept(phys_addr_t phys, u64 len);
-void kho_scratch_adopt(void);
+void kho_scratch_adopt(phys_addr_t phys, u64 len);
 void kho_scratch_forget(void);
 int kho_scratch_reserve(void);
 void kho_scratch_release(void);
@@ -82,26 +82,10 @@ unsigned int kho_crash_areas(struct kho_scratch *area);
 int kho_crash_write(void *fdt, void *data);
 void kho_crash_read(const void *fdt);
 #else
-static inline u64 kho_crash_room(void)
-{
-	return 0;
-}
-
-static inline u64 kho_crash_size(const char *val)
-{
-	return 0;
-}
-
-static inline unsigned int kho_crash_areas(struct kho_scratch *area)
-{
-	return 0;
-}
-
-static inline int kho_crash_write(void *fdt, void *data)
-{
-	return 0;
-}
-
+static inline u64 kho_crash_room(void) { return 0; }
+static inline u64 kho_crash_size(const char *val) { return 0; }
+static inline unsigned int kho_crash_areas(struct kho_scratch *area) { return 0; }
+static inline int kho_crash_write(void *fdt, void *data) { return 0; }
 static inline void kho_crash_read(const void *fdt) { }
 #endif /* CONFIG_CRASH_RESERVE */
 
@@ -131,6 +115,7 @@ int kho_compat_update(void *fdt, const struct kho_component_table *table,
 int kho_compat_read(const void *fdt, u64 len,
 		    const struct kho_component_table *table);
 long kho_unfinished(void);
+struct kho_component *kho_find_component(const char *name, size_t len);
 u32 kho_common_version(const struct kho_component *c, u32 min_version, u32 version);
 void kho_component_agree(struct kho_component *c, u32 version);
 int kho_component_pin(struct kho_component *c, u32 version);
@@ -142,11 +127,6 @@ extern struct kho_component luo_kho_component;
 extern struct kho_component memfd_kho_component;
 
 /* kho_image.c; for the core and sysfs, and for tests */
-enum kho_check_mode {
-	KHO_CHECK_ENFORCE,
-	KHO_CHECK_WARN,
-};
-
 enum kho_next_status {
 	KHO_NEXT_NONE,
 	KHO_NEXT_COMPATIBLE,
@@ -174,7 +154,6 @@ void kho_assume_stock(struct kho_next *next, const struct kho_component_table *t
 long kho_outgoing_users(const struct kho_outgoing *out, const struct kho_component *c);
 enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
 				      const struct kho_next *next, bool in_use);
-int kho_next_error(enum kho_check_mode mode, enum kho_next_status status);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
@@ -248,8 +227,7 @@ int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		 void *data);
 bool kho_in_memory(phys_addr_t phys);
 unsigned long kho_takeover_steps(void);
-int kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
-		  unsigned long *pages);
+long kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt);
 bool kho_complete_range(struct page *page);
 
 /*

@@ -25,11 +25,7 @@
 
 struct kho_component kho_block_component = {
 	.name = "block",
-	.min_version = KHO_BLOCK_MIN_VERSION,
-	.version = KHO_BLOCK_VERSION,
-	.min_write = KHO_BLOCK_MIN_WRITE_VERSION,
-	.write = KHO_BLOCK_WRITE_VERSION,
-	.baseline = KHO_BLOCK_BASELINE_VERSION,
+	KHO_COMPONENT_VERSIONS(KHO_BLOCK),
 };
 
 /*
@@ -231,23 +227,6 @@ static void kho_block_set_forget(struct kho_block_set *bs)
 	bs->head_pa = 0;
 }
 
-/*
- * While a set is read its blocks must not be freed or used otherwise. Two lists
- * that share a block, or a page that is a block and part of a file, are corrupt: the
- * first claim succeeds.
- */
-static int kho_block_set_claim(struct kho_block_set *bs)
-{
-	struct kho_block *block;
-
-	list_for_each_entry(block, &bs->blocks, list) {
-		if (!kho_restore_folio(virt_to_phys(block->ser)))
-			return -EINVAL;
-	}
-
-	return 0;
-}
-
 /**
  * kho_block_set_restore - take over a set from the previous kernel
  * @bs: an initialized, empty set with the entry size that was written.
@@ -265,6 +244,7 @@ static int kho_block_set_claim(struct kho_block_set *bs)
 int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 {
 	struct kho_block_header_ser *ser;
+	struct kho_block *block;
 	int err;
 
 	bs->incoming = true;
@@ -286,9 +266,16 @@ int kho_block_set_restore(struct kho_block_set *bs, u64 head_pa)
 			goto forget;
 	}
 
-	err = kho_block_set_claim(bs);
-	if (err)
-		goto forget;
+	/*
+	 * While a set is read its blocks must not be freed or used otherwise. Two lists
+	 * that share a block, or a page that is a block and part of a file, are corrupt:
+	 * the first claim succeeds.
+	 */
+	err = -EINVAL;
+	list_for_each_entry(block, &bs->blocks, list) {
+		if (!kho_restore_folio(virt_to_phys(block->ser)))
+			goto forget;
+	}
 	return 0;
 
 forget:

@@ -47,13 +47,16 @@ struct kho_component_table kho_table = {
 	.nr = 0 KHO_COMPONENTS(KHO_COMPONENT_ONE),
 };
 
-static const char *const kho_status_names[] = {
-	[KHO_COMPAT_NONE] = "none",
-	[KHO_COMPAT_OK] = "ok",
-	[KHO_COMPAT_ABSENT] = "absent",
-	[KHO_COMPAT_TOO_OLD] = "too-old",
-	[KHO_COMPAT_TOO_NEW] = "too-new",
-	[KHO_COMPAT_MALFORMED] = "malformed",
+static const struct {
+	const char *name;
+	int err;	/* for who wants to read the component */
+} kho_statuses[] = {
+	[KHO_COMPAT_NONE] = { "none", -ENOENT },
+	[KHO_COMPAT_OK] = { "ok" },
+	[KHO_COMPAT_ABSENT] = { "absent", -ENOENT },
+	[KHO_COMPAT_TOO_OLD] = { "too-old", -EPROTONOSUPPORT },
+	[KHO_COMPAT_TOO_NEW] = { "too-new", -EPROTONOSUPPORT },
+	[KHO_COMPAT_MALFORMED] = { "malformed", -EBADMSG },
 };
 
 /**
@@ -64,25 +67,7 @@ static const char *const kho_status_names[] = {
  */
 const char *kho_compat_status_name(enum kho_compat_status status)
 {
-	return kho_status_names[status];
-}
-
-static int kho_status_error(enum kho_compat_status status)
-{
-	switch (status) {
-	case KHO_COMPAT_OK:
-		return 0;
-	case KHO_COMPAT_NONE:
-	case KHO_COMPAT_ABSENT:
-		return -ENOENT;
-	case KHO_COMPAT_TOO_OLD:
-	case KHO_COMPAT_TOO_NEW:
-		return -EPROTONOSUPPORT;
-	case KHO_COMPAT_MALFORMED:
-		break;
-	}
-
-	return -EBADMSG;
+	return kho_statuses[status].name;
 }
 
 /**
@@ -100,7 +85,7 @@ int kho_component_readable(const struct kho_component *component)
 	if (!kho_is_enabled() || !is_kho_boot())
 		return -ENOENT;
 
-	return kho_status_error(component->status);
+	return kho_statuses[component->status].err;
 }
 EXPORT_SYMBOL_GPL(kho_component_readable);
 
@@ -204,20 +189,6 @@ static int kho_compatible_len(const struct kho_component_table *table)
 					    sizeof(KHO_FDT_COMPATIBLE);
 }
 
-static int kho_compat_write_node(void *fdt, const struct kho_component_table *table)
-{
-	int err;
-
-	err = fdt_begin_node(fdt, KHO_FDT_COMPONENTS_NODE_NAME) ?:
-	      fdt_property_u32(fdt, KHO_FDT_PAGE_SHIFT_PROP_NAME, PAGE_SHIFT);
-
-	for (unsigned int i = 0; !err && i < table->nr; i++)
-		err = fdt_property_u32(fdt, table->components[i]->name,
-				       table->components[i]->write);
-
-	return err ?: fdt_end_node(fdt);
-}
-
 /**
  * kho_compat_write - write the versions of a table of components
  * @fdt: an FDT that is being made, in its root node.
@@ -229,11 +200,20 @@ static int kho_compat_write_node(void *fdt, const struct kho_component_table *ta
  */
 int kho_compat_write(void *fdt, const struct kho_component_table *table)
 {
+	int err;
+
 	table = table ?: &kho_table;
 
-	return fdt_property(fdt, "compatible", kho_compatible,
-			    kho_compatible_len(table)) ?:
-	       kho_compat_write_node(fdt, table);
+	err = fdt_property(fdt, "compatible", kho_compatible,
+			   kho_compatible_len(table)) ?:
+	      fdt_begin_node(fdt, KHO_FDT_COMPONENTS_NODE_NAME) ?:
+	      fdt_property_u32(fdt, KHO_FDT_PAGE_SHIFT_PROP_NAME, PAGE_SHIFT);
+
+	for (unsigned int i = 0; !err && i < table->nr; i++)
+		err = fdt_property_u32(fdt, table->components[i]->name,
+				       table->components[i]->write);
+
+	return err ?: fdt_end_node(fdt);
 }
 
 /**
@@ -426,7 +406,7 @@ static void kho_apply_write_param(struct kho_component *c)
 {
 	u32 version = kho_write_param_of(c->name);
 
-	if (version && kho_component_pin(c, version))
+	if (version && kho_component_pin(c, version) == -EINVAL)
 		pr_warn("kho_write= has version %u of %s, expected %u to %u\n",
 			version, c->name, c->min_write, c->version);
 }
@@ -446,16 +426,17 @@ static int __init kho_parse_write(char *arg)
 }
 early_param("kho_write", kho_parse_write);
 
-static bool kho_has_component(const char *name, size_t len)
+/* With the lock; %NULL if there is none */
+struct kho_component *kho_find_component(const char *name, size_t len)
 {
 	for (unsigned int i = 0; i < kho_table.nr; i++) {
 		const char *known = kho_table.components[i]->name;
 
 		if (strlen(known) == len && !strncmp(known, name, len))
-			return true;
+			return kho_table.components[i];
 	}
 
-	return false;
+	return NULL;
 }
 
 static void __init kho_check_write_entry(const char *entry, int len)
@@ -465,7 +446,7 @@ static void __init kho_check_write_entry(const char *entry, int len)
 
 	if (name_len == len || sscanf(entry + name_len + 1, "%u", &version) != 1)
 		pr_warn("kho_write= has '%.*s', expected NAME:VERSION\n", len, entry);
-	else if (!kho_has_component(entry, name_len))
+	else if (!kho_find_component(entry, name_len))
 		pr_info("kho_write= has version %u of %.*s, which this kernel does not have, unless a module brings it\n",
 			version, name_len, entry);
 }
@@ -690,7 +671,7 @@ int kho_compat_read(const void *fdt, u64 len,
 	kho_report(table, origin);
 
 	/* Without the tree of preserved memory, which comes first, nothing can be */
-	return kho_status_error(table->components[0]->status) ? -EPROTONOSUPPORT : 0;
+	return table->components[0]->status == KHO_COMPAT_OK ? 0 : -EPROTONOSUPPORT;
 }
 
 /* Registering: components that are not in the table from the start */
@@ -709,11 +690,8 @@ static int kho_table_add(struct kho_component *c)
 {
 	if (kho_table.nr == ARRAY_SIZE(kho_components))
 		return -ENOSPC;
-
-	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		if (!strcmp(kho_components[i]->name, c->name))
-			return -EEXIST;
-	}
+	if (kho_find_component(c->name, strlen(c->name)))
+		return -EEXIST;
 
 	kho_components[kho_table.nr++] = c;
 	return 0;

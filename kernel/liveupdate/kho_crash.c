@@ -7,8 +7,8 @@
  * at any address. The area of this kernel is used instead: it was never free memory,
  * so it contains nothing preserved, and its crash kernel is useless after the kexec.
  * The FDT records its address from boot on, and again when the area is made smaller;
- * the next kernel reads it in kho_memory_known(). Until that kernel has released free
- * memory, only its own area for a crash kernel is allocated there.
+ * the next kernel reads it in kho_memory_known(), and allocates nothing there before
+ * its own area for a crash kernel.
  *
  * The area is not in the list of scratch areas: segments of an image and KASLR would
  * use it, and memblock of a kernel without this file would allocate at its upper end

@@ -378,18 +378,14 @@ int __init kho_frames_init(unsigned long end)
 	return kho_frames.root ? 0 : -ENOMEM;
 }
 
-/* Of a range all page frames but the first one */
-static void __init kho_set_late(unsigned long *late, const struct kho_chunk_run *run)
-{
-	for (unsigned long bit = run->from; bit < run->to; bit += BIT(run->order))
-		bitmap_set(late, bit + 1, BIT(run->order) - 1);
-}
-
 static void __init kho_bitmap_add(unsigned long entry, const struct kho_chunk_run *run)
 {
 	bitmap_set(kho_entry_bitmap(entry), run->from, run->to - run->from);
-	if (run->order)
-		kho_set_late(kho_entry_late(entry), run);
+	if (!run->order)
+		return;
+	/* Of a range all page frames but the first one */
+	for (unsigned long bit = run->from; bit < run->to; bit += BIT(run->order))
+		bitmap_set(kho_entry_late(entry), bit + 1, BIT(run->order) - 1);
 }
 
 /* Make bitmaps of an entry: one, and another one if any page frame is @late */

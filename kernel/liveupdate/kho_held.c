@@ -40,24 +40,18 @@ long kho_held_waiting(void)
 }
 
 /* Those that are built in come first and stay; modules may be removed meanwhile */
-static int kho_give_up_one(unsigned int i)
-{
-	int (*give_up)(void) = NULL;
-
-	/* It may drop users, which takes this lock */
-	scoped_guard(mutex, &kho_components_lock) {
-		if (i < kho_table.nr && !kho_table.components[i]->loadable)
-			give_up = kho_table.components[i]->give_up;
-	}
-
-	return give_up ? give_up() : 0;
-}
-
 static int kho_give_up_all(void)
 {
 	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		int err = kho_give_up_one(i);
+		int (*give_up)(void) = NULL;
+		int err;
 
+		/* It may drop users, which takes this lock */
+		scoped_guard(mutex, &kho_components_lock) {
+			if (i < kho_table.nr && !kho_table.components[i]->loadable)
+				give_up = kho_table.components[i]->give_up;
+		}
+		err = give_up ? give_up() : 0;
 		if (err)
 			return err;
 	}
@@ -146,15 +140,6 @@ int kho_release_held(bool all)
 	return 0;
 }
 
-static int kho_check_restoring(void)
-{
-	if (!kho_is_restoring())
-		return 0;
-
-	pr_warn_ratelimited("memory cannot go offline while memory of the previous kernel is being restored\n");
-	return -EBUSY;
-}
-
 /**
  * kho_check_offline - check whether memory may go offline
  * @pfn: the first page frame.
@@ -171,12 +156,16 @@ int kho_check_offline(unsigned long pfn, unsigned long end)
 {
 	const char *what;
 
-	if (kho_find_held(&pfn, end))
+	if (kho_find_held(&pfn, end)) {
 		what = "held for the previous kernel";
-	else if (kho_find_preserved(&pfn, end))
+	} else if (kho_find_preserved(&pfn, end)) {
 		what = "preserved";
-	else
-		return kho_check_restoring();
+	} else if (kho_is_restoring()) {
+		pr_warn_ratelimited("memory cannot go offline while memory of the previous kernel is being restored\n");
+		return -EBUSY;
+	} else {
+		return 0;
+	}
 
 	pr_warn_ratelimited("memory cannot go offline, page frame 0x%lx is %s\n", pfn,
 			    what);

@@ -37,18 +37,14 @@
 #include "kexec_handover_internal.h"
 
 /* What was loaded last, NULL for nothing; it is freed only after it was replaced */
-static const struct kimage *kho_next_image;
-static DEFINE_MUTEX(kho_next_lock);
+static const struct kimage *kho_next_image;	/* with kho_components_lock */
 
-/* Root has declared the next image to be Linux 7.3; under kho_next_lock */
+/* Root has declared the next image to be Linux 7.3 */
 static bool kho_stock_assumed;
 
-static enum kho_check_mode kho_check_mode = KHO_CHECK_ENFORCE;
-
-static const char *const kho_check_mode_names[] = {
-	[KHO_CHECK_ENFORCE] = "enforce",
-	[KHO_CHECK_WARN] = "warn",
-};
+/* An index of the names: rejections are warnings only */
+static bool kho_check_warns;
+static const char *const kho_check_mode_names[] = { "enforce", "warn" };
 
 /**
  * kho_check_mode_name - name of the mode for incompatible images
@@ -57,7 +53,7 @@ static const char *const kho_check_mode_names[] = {
  */
 const char *kho_check_mode_name(void)
 {
-	return kho_check_mode_names[READ_ONCE(kho_check_mode)];
+	return kho_check_mode_names[READ_ONCE(kho_check_warns)];
 }
 
 /**
@@ -73,7 +69,7 @@ int kho_set_check_mode(const char *name)
 	if (mode < 0)
 		return mode;
 
-	WRITE_ONCE(kho_check_mode, mode);
+	WRITE_ONCE(kho_check_warns, mode);
 	return 0;
 }
 
@@ -85,7 +81,7 @@ int kho_set_check_mode(const char *name)
  */
 bool kho_check_only_warns(void)
 {
-	return READ_ONCE(kho_check_mode) == KHO_CHECK_WARN;
+	return READ_ONCE(kho_check_warns);
 }
 
 static int __init kho_parse_check(char *arg)
@@ -151,12 +147,6 @@ static const char *kho_note_flaw(const struct kho_image_note *note, size_t room)
 	return NULL;
 }
 
-static bool kho_notes_same(const struct kho_image_note *a,
-			   const struct kho_image_note *b)
-{
-	return a->nr == b->nr && !memcmp(a, b, struct_size(a, entries, a->nr));
-}
-
 /**
  * kho_find_note - find the note in the file of a kernel
  * @image: the file, aligned as a u32 is; nothing in it is trusted.
@@ -180,7 +170,8 @@ const struct kho_image_note *kho_find_note(const void *image, size_t size)
 			continue;
 
 		flaw = kho_note_flaw(note, size - at);
-		if (!flaw && found && !kho_notes_same(note, found))
+		if (!flaw && found &&
+		    memcmp(found, note, struct_size(note, entries, note->nr)))
 			flaw = "differs from the one before it";
 		if (flaw) {
 			pr_warn("the note at offset 0x%zx %s\n", at, flaw);
@@ -204,42 +195,27 @@ bool __weak arch_kho_takes_memory(const char *param, const char *val)
 	return false;
 }
 
-static void kho_take_memory(struct kho_next *next, const char *param,
-			    const char *val)
-{
-	if (!arch_kho_takes_memory(param, val))
-		return;
-
-	pr_warn("%s=%s on the command line removes memory that this kernel has\n",
-		param, val);
-	next->less_memory = true;
-}
-
-/* What it reserves below 4 GiB beside the area, or as CMA, is not the area */
-static void kho_take_crash(struct kho_next *next, const char *param, const char *val)
-{
-	if (parameq(param, "crashkernel") && val && !strends(val, ",low") &&
-	    !strends(val, ",cma"))
-		next->crash_size = kho_crash_size(val);
-}
-
 /* As early parameters of the next kernel: the last valid value of each counts */
 static int kho_take_parameter(char *param, char *val, const char *unused, void *arg)
 {
 	struct kho_next *next = arg;
-	bool *on;
+	bool *on = NULL;
 
-	if (parameq(param, "kho")) {
+	/* What crashkernel= reserves below 4 GiB beside the area, or as CMA, is not it */
+	if (parameq(param, "kho"))
 		on = &next->kho_on;
-	} else if (parameq(param, "liveupdate")) {
+	else if (parameq(param, "liveupdate"))
 		on = &next->liveupdate_on;
-	} else {
-		kho_take_memory(next, param, val);
-		kho_take_crash(next, param, val);
-		return 0;
-	}
+	else if (parameq(param, "crashkernel") && val && !strends(val, ",low") &&
+		 !strends(val, ",cma"))
+		next->crash_size = kho_crash_size(val);
 
-	if (kstrtobool(val, on))
+	if (arch_kho_takes_memory(param, val)) {
+		pr_warn("%s=%s on the command line removes memory that this kernel has\n",
+			param, val);
+		next->less_memory = true;
+	}
+	if (on && kstrtobool(val, on))
 		pr_warn("the command line has '%s' as %s=, expected on or off\n",
 			val ?: "", param);
 	return 0;
@@ -309,13 +285,11 @@ static const char *const kho_assume_names[] = { "none", "7.3" };
 /**
  * kho_assumed_name - name of the assumption for an image without a note
  *
- * Context: may sleep.
  * Return: a word, for sysfs.
  */
 const char *kho_assumed_name(void)
 {
-	guard(mutex)(&kho_next_lock);
-	return kho_assume_names[kho_stock_assumed];
+	return kho_assume_names[READ_ONCE(kho_stock_assumed)];
 }
 
 /**
@@ -325,7 +299,6 @@ const char *kho_assumed_name(void)
  * It counts for the next call of kexec_file_load() that is not for a crash
  * kernel, whether that succeeds or not.
  *
- * Context: may sleep.
  * Return: 0; -EINVAL for any other word.
  */
 int kho_set_assumed(const char *name)
@@ -335,44 +308,27 @@ int kho_set_assumed(const char *name)
 	if (assumed < 0)
 		return assumed;
 
-	guard(mutex)(&kho_next_lock);
-	kho_stock_assumed = assumed;
+	WRITE_ONCE(kho_stock_assumed, assumed);
 	return 0;
 }
 
-static bool kho_take_assumed(void)
-{
-	bool assumed;
-
-	guard(mutex)(&kho_next_lock);
-	assumed = kho_stock_assumed;
-	kho_stock_assumed = false;
-	return assumed;
-}
-
 /* Collecting what is preserved */
-
-/* That of a component counts by its users: it may be empty */
-static bool kho_subtree_of_component(const char *name)
-{
-	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		const char *subtree = kho_table.components[i]->subtree;
-
-		if (subtree && !strcmp(name, subtree))
-			return true;
-	}
-
-	return false;
-}
 
 /* The FDT has a subtree of KHO itself from boot on */
 static bool kho_subtree_counts(const void *fdt, int node)
 {
 	const char *name = fdt_get_name(fdt, node, NULL);
 
+	/* That of a component counts by its users: it may be empty */
+	for (unsigned int i = 0; i < kho_table.nr; i++) {
+		const char *subtree = kho_table.components[i]->subtree;
+
+		if (subtree && !strcmp(name, subtree))
+			return false;
+	}
+
 	return fdt_getprop(fdt, node, KHO_SUB_TREE_PROP_NAME, NULL) &&
-	       strcmp(name, KHO_METADATA_NODE_NAME) &&
-	       !kho_subtree_of_component(name);
+	       strcmp(name, KHO_METADATA_NODE_NAME);
 }
 
 static void kho_read_fdt_state(const void *fdt, void *data)
@@ -439,12 +395,6 @@ long kho_component_users(const struct kho_component *c)
 
 	out = kho_collect_outgoing();
 	return kho_outgoing_users(&out, c);
-}
-
-/* The tree comes first in the table */
-static bool kho_in_use(const struct kho_outgoing *out)
-{
-	return kho_outgoing_users(out, out->table->components[0]);
 }
 
 /* The comparison */
@@ -523,7 +473,7 @@ static bool kho_next_may_read(const struct kho_outgoing *out,
 enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
 				      const struct kho_next *next, bool in_use)
 {
-	if (in_use && !kho_in_use(out))
+	if (in_use && !kho_outgoing_users(out, out->table->components[0]))
 		return KHO_NEXT_COMPATIBLE;
 	if (!kho_next_takes_over(out, next))
 		return KHO_NEXT_INCOMPATIBLE;
@@ -540,24 +490,6 @@ enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
 	return kho_next_versions_known(next) ? KHO_NEXT_COMPATIBLE : KHO_NEXT_UNKNOWN;
 }
 
-/**
- * kho_next_error - translate a result into an error for load and reboot
- * @mode: whether an incompatible image is rejected.
- * @status: from kho_compare_next().
- *
- * kexec-tools must not take the error for one of a kernel that cannot load this
- * kind of image, or it falls back to kexec_load().
- *
- * Return: 0 to go on; -EPROTONOSUPPORT to reject.
- */
-int kho_next_error(enum kho_check_mode mode, enum kho_next_status status)
-{
-	if (status == KHO_NEXT_COMPATIBLE || mode == KHO_CHECK_WARN)
-		return 0;
-
-	return -EPROTONOSUPPORT;
-}
-
 /* Room for "4294967295 to 4294967295" */
 #define KHO_RANGE_SIZE	25
 
@@ -568,13 +500,6 @@ static const char *kho_range_text(char *text, u32 min_version, u32 version)
 	else
 		snprintf(text, KHO_RANGE_SIZE, "%u to %u", min_version, version);
 	return text;
-}
-
-static const char *kho_writes_text(char *text, const struct kho_component *c)
-{
-	if (kho_write_is_fixed(c))
-		return kho_range_text(text, c->write, c->write);
-	return kho_range_text(text, c->min_write, c->version);
 }
 
 /* What to do about a version that the next kernel does not read */
@@ -606,7 +531,9 @@ static void kho_log_version(const struct kho_component *c, long users,
 			c->name, c->write, reads, kho_version_advice(c, entry));
 	else
 		pr_warn("%s: this kernel writes %s, the image reads %s\n", c->name,
-			kho_writes_text(writes, c), reads);
+			kho_write_is_fixed(c) ?
+			kho_range_text(writes, c->write, c->write) :
+			kho_range_text(writes, c->min_write, c->version), reads);
 }
 
 static void kho_log_component(const struct kho_outgoing *out,
@@ -683,18 +610,16 @@ static void kho_log_reasons(const struct kho_outgoing *out,
 static int kho_reject(const char *what, const struct kho_outgoing *out,
 		      const struct kho_next *next, bool in_use)
 {
-	enum kho_check_mode mode = READ_ONCE(kho_check_mode);
-	int err = kho_next_error(mode, kho_compare_next(out, next, in_use));
-
-	if (!err)
+	if (kho_check_only_warns() ||
+	    kho_compare_next(out, next, in_use) == KHO_NEXT_COMPATIBLE)
 		return 0;
 
-	pr_err("%s refused by kho_check=%s, the next kernel could not take over what %s:\n",
-	       what, kho_check_mode_names[mode],
-	       in_use ? "is in use" : "this one can preserve");
+	pr_err("%s refused by kho_check=enforce, the next kernel could not take over what %s:\n",
+	       what, in_use ? "is in use" : "this one can preserve");
 	kho_log_reasons(out, next, in_use);
 	pr_err("to give up what it cannot read: echo warn > /sys/kernel/kho/check\n");
-	return err;
+	/* Not an error for which kexec-tools falls back to kexec_load() */
+	return -EPROTONOSUPPORT;
 }
 
 /*
@@ -713,17 +638,6 @@ static bool kho_may_lose(const struct kho_outgoing *out, const struct kho_next *
 	return c->loadable && !kho_find_entry(next->entries, next->nr, c->name);
 }
 
-static void kho_warn_accepted(const struct kho_outgoing *out,
-			      const struct kho_next *next)
-{
-	for (unsigned int i = 0; i < out->table->nr; i++) {
-		const struct kho_component *c = out->table->components[i];
-
-		if (kho_may_lose(out, next, c))
-			kho_log_component(out, next, c);
-	}
-}
-
 static void kho_warn(const struct kho_outgoing *out, const struct kho_next *next,
 		     bool in_use)
 {
@@ -731,7 +645,13 @@ static void kho_warn(const struct kho_outgoing *out, const struct kho_next *next
 		pr_warn("the next kernel may be unable to take over from this one:\n");
 		kho_log_reasons(out, next, in_use);
 	}
-	kho_warn_accepted(out, next);
+
+	for (unsigned int i = 0; i < out->table->nr; i++) {
+		const struct kho_component *c = out->table->components[i];
+
+		if (kho_may_lose(out, next, c))
+			kho_log_component(out, next, c);
+	}
 }
 
 /*
@@ -815,7 +735,7 @@ int kho_check_load(struct kimage *image)
 	if (!kho_is_enabled() || image->type == KEXEC_TYPE_CRASH)
 		return 0;
 
-	assumed = kho_take_assumed();
+	assumed = xchg(&kho_stock_assumed, false);
 	err = kho_describe_next(next, kho_find_note(file, size), image->cmdline_buf);
 	if (err)
 		return err;
@@ -880,8 +800,6 @@ void kho_agree_late(struct kho_component *c)
 	const struct kho_next *next;
 	struct kho_outgoing out;
 
-	guard(mutex)(&kho_next_lock);
-
 	if (!kho_next_image)
 		return;
 
@@ -935,7 +853,6 @@ int kho_accept_next(const struct kimage *image)
 		if (err)
 			return err;
 
-		guard(mutex)(&kho_next_lock);
 		kho_next_image = image;
 		kho_agree(&image->kho.next);
 	}
@@ -955,7 +872,6 @@ int kho_accept_next(const struct kimage *image)
 void kho_set_next(const struct kimage *image)
 {
 	scoped_guard(mutex, &kho_components_lock) {
-		guard(mutex)(&kho_next_lock);
 		if (image == kho_next_image)
 			return;
 		kho_next_image = image;
@@ -969,7 +885,8 @@ void kho_set_next(const struct kimage *image)
  * kho_check_next - check the loaded image before it is started
  *
  * More may be preserved now than when it was loaded. What is written is fixed from
- * then on, until kho_kexec_failed().
+ * then on, until kho_kexec_failed(). Live update checks again, without repeating
+ * warnings, once nothing more can be preserved.
  *
  * Context: called by kexec under its lock, with an image loaded; may sleep.
  * Return: 0 or -EPROTONOSUPPORT.
@@ -980,14 +897,14 @@ int kho_check_next(void)
 	int err;
 
 	guard(mutex)(&kho_components_lock);
-	guard(mutex)(&kho_next_lock);
 
 	out = kho_collect_outgoing();
 	err = kho_reject("reboot", &out, &kho_next_image->kho.next, true);
 	if (err)
 		return err;
 
-	kho_warn(&out, &kho_next_image->kho.next, true);
+	if (!kho_versions_fixed)
+		kho_warn(&out, &kho_next_image->kho.next, true);
 	kho_versions_fixed = true;
 	return 0;
 }
@@ -1002,26 +919,6 @@ void kho_kexec_failed(void)
 	guard(mutex)(&kho_components_lock);
 
 	kho_versions_fixed = false;
-}
-
-/**
- * kho_recheck_next - repeat the check when nothing can be preserved any more
- *
- * For live update, once nothing more can be preserved: something may have been
- * preserved since kho_check_next(). Warnings are not repeated.
- *
- * Context: as kho_check_next().
- * Return: 0 or -EPROTONOSUPPORT.
- */
-int kho_recheck_next(void)
-{
-	struct kho_outgoing out;
-
-	guard(mutex)(&kho_components_lock);
-	guard(mutex)(&kho_next_lock);
-
-	out = kho_collect_outgoing();
-	return kho_reject("reboot", &out, &kho_next_image->kho.next, true);
 }
 
 /* For userspace */
@@ -1042,7 +939,6 @@ enum kho_next_status kho_next_status(bool in_use)
 	struct kho_outgoing out;
 
 	guard(mutex)(&kho_components_lock);
-	guard(mutex)(&kho_next_lock);
 
 	out = kho_collect_outgoing();
 	if (!kho_next_image || !kho_is_enabled())
@@ -1066,7 +962,7 @@ bool kho_next_entry(const char *name, struct kho_image_entry *entry)
 {
 	const struct kho_image_entry *found = NULL;
 
-	guard(mutex)(&kho_next_lock);
+	guard(mutex)(&kho_components_lock);
 
 	if (kho_next_image)
 		found = kho_find_entry(kho_next_image->kho.next.entries,

@@ -37,11 +37,7 @@
 
 struct kho_component kho_radix_component = {
 	.name = "radix",
-	.min_version = KHO_RADIX_MIN_VERSION,
-	.version = KHO_RADIX_VERSION,
-	.min_write = KHO_RADIX_MIN_WRITE_VERSION,
-	.write = KHO_RADIX_WRITE_VERSION,
-	.baseline = KHO_RADIX_BASELINE_VERSION,
+	KHO_COMPONENT_VERSIONS(KHO_RADIX),
 };
 
 static_assert(BIT(KHO_BITMAP_SIZE_LOG2) == KHO_RADIX_BITMAP_KEYS);

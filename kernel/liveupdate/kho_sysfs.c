@@ -33,13 +33,7 @@ static void kho_notify_node(struct kernfs_node *node)
 		sysfs_notify_dirent(node);
 }
 
-/**
- * kho_sysfs_notify - next/status and next/potential may have changed
- *
- * Wakes those who poll them.
- *
- * Context: any.
- */
+/* next/status and next/potential may have changed: wakes those who poll them */
 void kho_sysfs_notify(void)
 {
 	kho_notify_node(READ_ONCE(kho_status_node));
@@ -53,12 +47,7 @@ static struct kho_component *kho_component_of(const struct kobject *kobj)
 {
 	guard(mutex)(&kho_components_lock);
 
-	for (unsigned int i = 0; i < kho_table.nr; i++) {
-		if (!strcmp(kho_table.components[i]->name, kobject_name(kobj)))
-			return kho_table.components[i];
-	}
-
-	return NULL;
+	return kho_find_component(kobject_name(kobj), strlen(kobject_name(kobj)));
 }
 
 /*
@@ -73,29 +62,17 @@ static enum kho_compat_status kho_shown_status(const struct kho_component *c)
 	return c->status;
 }
 
-static ssize_t version_show(struct kobject *kobj, struct kobj_attribute *attr,
-			    char *buf)
-{
-	return sysfs_emit(buf, "%u\n", kho_component_of(kobj)->version);
+#define KHO_VERSION_SHOW(member)						\
+static ssize_t member##_show(struct kobject *kobj, struct kobj_attribute *attr,	\
+			     char *buf)						\
+{										\
+	return sysfs_emit(buf, "%u\n", READ_ONCE(kho_component_of(kobj)->member)); \
 }
 
-static ssize_t min_version_show(struct kobject *kobj, struct kobj_attribute *attr,
-				char *buf)
-{
-	return sysfs_emit(buf, "%u\n", kho_component_of(kobj)->min_version);
-}
-
-static ssize_t min_write_show(struct kobject *kobj, struct kobj_attribute *attr,
-			      char *buf)
-{
-	return sysfs_emit(buf, "%u\n", kho_component_of(kobj)->min_write);
-}
-
-static ssize_t write_show(struct kobject *kobj, struct kobj_attribute *attr,
-			  char *buf)
-{
-	return sysfs_emit(buf, "%u\n", READ_ONCE(kho_component_of(kobj)->write));
-}
+KHO_VERSION_SHOW(version)
+KHO_VERSION_SHOW(min_version)
+KHO_VERSION_SHOW(min_write)
+KHO_VERSION_SHOW(write)
 
 static ssize_t write_store(struct kobject *kobj, struct kobj_attribute *attr,
 			   const char *buf, size_t count)
@@ -295,12 +272,7 @@ static int kho_create_component(struct kho_component *c)
 	return c->dir ? sysfs_create_files(c->dir, kho_component_attrs) : -ENOMEM;
 }
 
-/**
- * kho_sysfs_add_component - show a component that has registered itself
- * @c: the component.
- *
- * Context: may sleep.
- */
+/* Show a component that has registered itself */
 void kho_sysfs_add_component(struct kho_component *c)
 {
 	int err = kho_components_dir ? kho_create_component(c) : 0;
@@ -309,12 +281,7 @@ void kho_sysfs_add_component(struct kho_component *c)
 		pr_err("components/%s is not complete: %pe\n", c->name, ERR_PTR(err));
 }
 
-/**
- * kho_sysfs_remove_component - undo kho_sysfs_add_component()
- * @c: the component.
- *
- * Context: may sleep; without kho_components_lock.
- */
+/* Without kho_components_lock, which those who read the files take */
 void kho_sysfs_remove_component(struct kho_component *c)
 {
 	kobject_del(c->dir);

@@ -298,21 +298,6 @@ struct kho_map_walk {
 };
 
 /*
- * How many nodes a map can have. There are half as many keys of each order as of
- * the one below it, so the bitmaps of all orders are twice as many as those of
- * order 0, and one more for each order that does not fill its last one. No level
- * above has more nodes than that; it has far less, which leaves room for a
- * previous kernel that had more memory once.
- */
-static unsigned long __init kho_map_max_nodes(void)
-{
-	unsigned long bitmaps = DIV_ROUND_UP(PHYS_PFN(memblock_end_of_DRAM()),
-					     KHO_RADIX_BITMAP_KEYS);
-
-	return KHO_RADIX_MAX_LEVELS * (2 * bitmaps + BITS_PER_LONG);
-}
-
-/*
  * A node that cannot be read costs what hangs below it; without the root there is
  * nothing. A tree has a fixed depth, but if its tables name the same nodes over
  * and over a walk takes forever, unless something counts them.
@@ -537,10 +522,19 @@ int __init kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		.keys = kho_map_keys,
 		.node = kho_map_node,
 	};
+	unsigned long bitmaps = DIV_ROUND_UP(PHYS_PFN(memblock_end_of_DRAM()),
+					     KHO_RADIX_BITMAP_KEYS);
 	struct kho_map_walk walk = {
 		.cb = cb,
 		.data = data,
-		.max_nodes = kho_map_max_nodes(),
+		/*
+		 * There are half as many keys of each order as of the one below it, so
+		 * the bitmaps of all orders are twice as many as those of order 0, and
+		 * one more for each order that does not fill its last one. No level
+		 * above has more nodes than that; it has far less, which leaves room
+		 * for a previous kernel that had more memory once.
+		 */
+		.max_nodes = KHO_RADIX_MAX_LEVELS * (2 * bitmaps + BITS_PER_LONG),
 	};
 
 	/* Memory may have changed since another walk */
@@ -940,15 +934,13 @@ static int __init kho_keep_fdt(phys_addr_t fdt)
  * kho_take_over - keep everything that a map names out of the page allocator
  * @map: the preserved memory map of the previous kernel.
  * @fdt: physical address of the FDT that led to it; is kept in any case.
- * @pages: where to store how many pages that are.
  *
  * Context: boot, while memblock still allocates; nothing else may be between
  * this and the release of free memory.
- * Return: 0, also if parts of it are lost; -EINVAL if the map or the FDT cannot be
- * read, -ENOMEM: then no memory is kept at all.
+ * Return: how many pages that are, also if parts of it are lost; -EINVAL if the map or
+ * the FDT cannot be read, -ENOMEM: then no memory is kept at all.
  */
-int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
-			 unsigned long *pages)
+long __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt)
 {
 	struct kho_taken taken = {};
 	cycles_t cycles = get_cycles();
@@ -980,6 +972,5 @@ int __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt,
 	if (taken.bad)
 		pr_warn("lost the ranges of %lu bad nodes and keys of the map\n",
 			taken.bad);
-	*pages = taken.pages;
-	return 0;
+	return taken.pages;
 }

@@ -39,11 +39,7 @@
 
 struct kho_component kho_vmalloc_component = {
 	.name = "vmalloc",
-	.min_version = KHO_VMALLOC_MIN_VERSION,
-	.version = KHO_VMALLOC_VERSION,
-	.min_write = KHO_VMALLOC_MIN_WRITE_VERSION,
-	.write = KHO_VMALLOC_WRITE_VERSION,
-	.baseline = KHO_VMALLOC_BASELINE_VERSION,
+	KHO_COMPONENT_VERSIONS(KHO_VMALLOC),
 };
 
 #define KHO_VMALLOC_KNOWN_VM_FLAGS	(VM_ALLOC | VM_ALLOW_HUGE_VMAP)
@@ -433,19 +429,6 @@ static const char *kho_extent_flaw(const struct kho_vmalloc_reader *reader,
 	return NULL;
 }
 
-/* There may be more of them than when they were counted, see above */
-static bool kho_vmalloc_keep_extent(struct kho_vmalloc_reader *reader,
-				    const struct kho_vmalloc_extent *extent)
-{
-	if (reader->entries == reader->max_entries) {
-		pr_warn("list has changed, it had %lu extents\n", reader->max_entries);
-		return false;
-	}
-
-	reader->extents[reader->entries] = *extent;
-	return true;
-}
-
 static bool kho_vmalloc_read_extents(struct kho_vmalloc_reader *reader,
 				     const struct kho_vmalloc_extent_chunk *chunk)
 {
@@ -472,8 +455,14 @@ static bool kho_vmalloc_read_extents(struct kho_vmalloc_reader *reader,
 		}
 		for (u32 j = 0; reader->pages && j < extent.nr_pages; j++)
 			reader->pages[extent.first + j] = phys_to_page(extent.phys) + j;
-		if (reader->extents && !kho_vmalloc_keep_extent(reader, &extent))
+		/* There may be more than when they were counted, see above */
+		if (reader->extents && reader->entries == reader->max_entries) {
+			pr_warn("list has changed, it had %lu extents\n",
+				reader->max_entries);
 			return false;
+		}
+		if (reader->extents)
+			reader->extents[reader->entries] = extent;
 		reader->end = extent.first + extent.nr_pages;
 		reader->entries++;
 	}
@@ -688,35 +677,25 @@ static void *kho_vmalloc_restore_full(struct kho_vmalloc_reader *reader,
 
 /* Sparse areas: what has no memory is not mapped and costs nothing */
 
-static int kho_vmalloc_map_extent(struct vm_struct *area,
-				  const struct kho_vmalloc_extent *extent)
-{
-	struct page *pages[64];
-	u32 nr;
-	int err;
-
-	for (u32 i = 0; i < extent->nr_pages; i += nr) {
-		unsigned long start = (unsigned long)area->addr +
-				      PFN_PHYS(extent->first + i);
-
-		nr = min(extent->nr_pages - i, ARRAY_SIZE(pages));
-		for (u32 j = 0; j < nr; j++)
-			pages[j] = phys_to_page(extent->phys) + i + j;
-		err = vm_area_map_pages(area, start, start + PFN_PHYS(nr), pages);
-		if (err)
-			return err;
-		cond_resched();
-	}
-
-	return 0;
-}
-
 static int kho_vmalloc_map_extents(struct vm_struct *area,
 				   const struct kho_vmalloc_reader *reader)
 {
-	for (unsigned long i = 0; i < reader->entries; i++) {
-		if (kho_vmalloc_map_extent(area, &reader->extents[i]))
-			return -ENOMEM;
+	const struct kho_vmalloc_extent *extent = reader->extents;
+	struct page *pages[64];
+	u32 nr;
+
+	for (; extent < reader->extents + reader->entries; extent++) {
+		for (u32 i = 0; i < extent->nr_pages; i += nr) {
+			unsigned long start = (unsigned long)area->addr +
+					      PFN_PHYS(extent->first + i);
+
+			nr = min(extent->nr_pages - i, ARRAY_SIZE(pages));
+			for (u32 j = 0; j < nr; j++)
+				pages[j] = phys_to_page(extent->phys) + i + j;
+			if (vm_area_map_pages(area, start, start + PFN_PHYS(nr), pages))
+				return -ENOMEM;
+			cond_resched();
+		}
 	}
 
 	return 0;
@@ -784,13 +763,15 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 				 const void *caller)
 {
 	struct kho_vmalloc_reader reader = { .area = preservation };
+	struct kho_restore_batch own = {};
 	void *mem;
 
 	mem = preservation->flags & KHO_VMALLOC_SPARSE ?
-	      kho_vmalloc_restore_sparse(&reader, batch, caller) :
-	      kho_vmalloc_restore_full(&reader, batch, caller);
+	      kho_vmalloc_restore_sparse(&reader, batch ?: &own, caller) :
+	      kho_vmalloc_restore_full(&reader, batch ?: &own, caller);
 	if (!IS_ERR(mem))
 		kho_vmalloc_free_chunks(preservation);
+	kho_restore_batch_end(&own);
 	return mem;
 }
 
@@ -812,14 +793,12 @@ static void *kho_vmalloc_restore(const struct kho_vmalloc *preservation,
 void *kho_restore_vmalloc(const struct kho_vmalloc *preservation)
 {
 	const struct kho_vmalloc area = *preservation;
-	struct kho_restore_batch batch = {};
 	void *mem;
 
 	if (!kho_vmalloc_valid(&area))
 		return NULL;
 
-	mem = kho_vmalloc_restore(&area, &batch, __builtin_return_address(0));
-	kho_restore_batch_end(&batch);
+	mem = kho_vmalloc_restore(&area, NULL, __builtin_return_address(0));
 	return IS_ERR(mem) ? NULL : mem;
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc);
@@ -843,9 +822,7 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 				size_t size, struct kho_restore_batch *batch)
 {
 	const struct kho_vmalloc area = *preservation;
-	struct kho_restore_batch own = {};
 	u64 bytes, pages;
-	void *mem;
 
 	if (!kho_vmalloc_valid(&area))
 		return ERR_PTR(-EINVAL);
@@ -865,10 +842,6 @@ void *kho_restore_vmalloc_sized(const struct kho_vmalloc *preservation, u64 nr,
 		return ERR_PTR(-EINVAL);
 	}
 
-	mem = kho_vmalloc_restore(&area, batch ?: &own,
-				  __builtin_return_address(0));
-	if (!batch)
-		kho_restore_batch_end(&own);
-	return mem;
+	return kho_vmalloc_restore(&area, batch, __builtin_return_address(0));
 }
 EXPORT_SYMBOL_GPL(kho_restore_vmalloc_sized);

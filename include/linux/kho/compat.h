@@ -89,6 +89,14 @@ struct kho_component {
 	atomic_long_t unfinished;
 };
 
+/* The versions of a component, by the macros of its ABI header */
+#define KHO_COMPONENT_VERSIONS(prefix)			\
+	.min_version = prefix##_MIN_VERSION,		\
+	.version = prefix##_VERSION,			\
+	.min_write = prefix##_MIN_WRITE_VERSION,	\
+	.write = prefix##_WRITE_VERSION,		\
+	.baseline = prefix##_BASELINE_VERSION
+
 /* The components of KHO itself, for queries of their users */
 extern struct kho_component kho_radix_component;
 extern struct kho_component kho_vmalloc_component;

@@ -67,7 +67,6 @@ void kho_set_next(const struct kimage *image);
 int kho_check_load(struct kimage *image);
 int kho_check_bare(void);
 int kho_check_next(void);
-int kho_recheck_next(void);
 void kho_kexec_failed(void);
 void kho_kexec_begins(void);
 #else

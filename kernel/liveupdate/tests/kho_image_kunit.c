@@ -824,35 +824,6 @@ static void tree_is_used_by_all(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, kho_outgoing_users(&out, &components[1]));
 }
 
-static const struct consequence {
-	const char *what;
-	enum kho_check_mode mode;
-	enum kho_next_status status;
-	int error;
-} consequences[] = {
-	{ "enforce, compatible", KHO_CHECK_ENFORCE, C, 0 },
-	{ "enforce, incompatible", KHO_CHECK_ENFORCE, I, -EPROTONOSUPPORT },
-	{ "enforce, unknown", KHO_CHECK_ENFORCE, U, -EPROTONOSUPPORT },
-	{ "warn, compatible", KHO_CHECK_WARN, C, 0 },
-	{ "warn, incompatible", KHO_CHECK_WARN, I, 0 },
-	{ "warn, unknown", KHO_CHECK_WARN, U, 0 },
-};
-
-static void consequence_name(const struct consequence *consequence, char *desc)
-{
-	strscpy(desc, consequence->what, KUNIT_PARAM_DESC_SIZE);
-}
-
-KUNIT_ARRAY_PARAM(consequence, consequences, consequence_name);
-
-static void refuses(struct kunit *test)
-{
-	const struct consequence *row = test->param_value;
-
-	KUNIT_EXPECT_EQ(test, row->error,
-			kho_next_error(row->mode, row->status));
-}
-
 static void modes_by_name(struct kunit *test)
 {
 	const char *before = kho_check_mode_name();
@@ -973,7 +944,6 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE_PARAM(judges, judgement_gen_params),
 	KUNIT_CASE(best_effort_is_left_out),
 	KUNIT_CASE(tree_is_used_by_all),
-	KUNIT_CASE_PARAM(refuses, consequence_gen_params),
 	KUNIT_CASE(modes_by_name),
 	KUNIT_CASE(assumption_by_name),
 	KUNIT_CASE(vmalloc_is_counted),

@@ -238,6 +238,7 @@ extern unsigned long sim_rescheds;
 #define atomic_long_dec_return(v)	(--(v)->counter)
 #define atomic_long_dec_if_positive(v)					\
 	((v)->counter > 0 ? --(v)->counter : (v)->counter - 1)
+#define xchg(ptr, v)		__atomic_exchange_n(ptr, v, __ATOMIC_SEQ_CST)
 #define try_cmpxchg(ptr, old, new)					\
 ({									\
 	bool __same = *(ptr) == *(old);					\
