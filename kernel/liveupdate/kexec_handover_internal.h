@@ -182,8 +182,8 @@ unsigned long kho_frames_next(unsigned long pfn, unsigned long end);
 unsigned long kho_frames_next_late(unsigned long pfn, unsigned long end);
 bool kho_frame_initialized(unsigned long pfn);
 void kho_frames_free(void);
-unsigned long kho_frames_pages(void);
-unsigned long kho_frames_steps(void);
+extern unsigned long kho_frames_pages;
+extern unsigned long kho_frames_steps;
 
 /* kho_takeover.c; for the core and for tests */
 int kho_scratch_extend(struct kho_radix_tree *map, phys_addr_t fdt);
@@ -226,7 +226,7 @@ int kho_next_run(struct kho_run *run, unsigned long *bit, unsigned long first,
 int kho_walk_map(struct kho_radix_tree *map, const struct kho_map_cb *cb,
 		 void *data);
 bool kho_in_memory(phys_addr_t phys);
-unsigned long kho_takeover_steps(void);
+extern unsigned long kho_takeover_steps;
 long kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt);
 bool kho_complete_range(struct page *page);
 

@@ -59,9 +59,10 @@
 static struct {
 	unsigned long *root;
 	unsigned int shift;	/* log2 of the page frames of an entry of the root */
-	unsigned long pages;	/* allocated for tables and bitmaps */
-	unsigned long steps;	/* entries visited to add runs; for tests */
 } kho_frames;
+
+unsigned long __initdata kho_frames_pages;	/* allocated for tables and bitmaps */
+unsigned long __initdata kho_frames_steps;	/* entries visited to add runs; for tests */
 
 /* An entry, and the page frames that it is about */
 struct kho_chunk {
@@ -351,14 +352,14 @@ static void *__init kho_frames_alloc(unsigned int nr_pages)
 					   NUMA_NO_NODE);
 
 	if (mem)
-		kho_frames.pages += nr_pages;
+		kho_frames_pages += nr_pages;
 	return mem;
 }
 
 static void __init kho_frames_dealloc(void *mem, unsigned int nr_pages)
 {
 	memblock_free(mem, nr_pages * PAGE_SIZE);
-	kho_frames.pages -= nr_pages;
+	kho_frames_pages -= nr_pages;
 }
 
 /**
@@ -454,76 +455,29 @@ static int __init kho_chunk_add(unsigned long *entry, const struct kho_chunk_run
 	return err;
 }
 
-/* Entries side by side that are empty so far, and preserved as a whole now */
-static unsigned long __init kho_fill_entries(unsigned long *table, unsigned long index,
-					     unsigned long nr, unsigned int order)
+/*
+ * The entry that @pfn is in, with tables as needed: that of its chunk, or one of a
+ * higher level that is preserved as a whole, or empty and will be, up to @end.
+ */
+static unsigned long *__init kho_frames_entry(unsigned long pfn, unsigned long end,
+					      unsigned int *shift)
 {
-	struct kho_chunk_run run = { .to = KHO_RUN_TO_END, .order = order };
-	unsigned long entry = kho_run_entry(&run), i;
+	unsigned long *entry, *table = kho_frames.root;
+	unsigned int s = kho_frames.shift;
 
-	nr = min(nr, KHO_TABLE_ENTRIES - index);
-	for (i = 0; i < nr && !table[index + i]; i++)
-		table[index + i] = entry;
-
-	return i;
-}
-
-static int __init kho_table_add(unsigned long *table, unsigned int shift,
-				unsigned long pfn, unsigned long end,
-				unsigned int order);
-
-/* A part of the memory of an entry of a higher level */
-static int __init kho_branch_add(unsigned long *entry, unsigned int shift,
-				 unsigned long pfn, unsigned long end,
-				 unsigned int order)
-{
-	if (*entry & KHO_RUN)
-		return 0;
-
-	if (!*entry)
-		*entry = (unsigned long)kho_frames_alloc(1);
-	if (!*entry)
-		return -ENOMEM;
-
-	return kho_table_add((unsigned long *)*entry, shift - KHO_TABLE_SHIFT,
-			     pfn, end, order);
-}
-
-static int __init kho_table_add(unsigned long *table, unsigned int shift,
-				unsigned long pfn, unsigned long end,
-				unsigned int order)
-{
-	while (pfn < end) {
-		unsigned long index = (pfn >> shift) % KHO_TABLE_ENTRIES;
-		unsigned long base = round_down(pfn, BIT(shift));
-		unsigned long stop = min(end, base + BIT(shift));
-		struct kho_chunk_run run = {
-			.from = pfn - base,
-			.to = stop - base,
-			.order = order,
-		};
-		unsigned long filled = 0;
-		int err;
-
-		kho_frames.steps++;
-		if (stop - pfn == BIT(shift))
-			filled = kho_fill_entries(table, index, (end - pfn) >> shift,
-						  order);
-		if (filled) {
-			pfn += filled << shift;
-			continue;
-		}
-
-		if (shift == KHO_CHUNK_SHIFT)
-			err = kho_chunk_add(&table[index], &run);
-		else
-			err = kho_branch_add(&table[index], shift, pfn, stop, order);
-		if (err)
-			return err;
-		pfn = stop;
+	kho_frames_steps++;
+	for (;; s -= KHO_TABLE_SHIFT) {
+		*shift = s;
+		entry = &table[(pfn >> s) % KHO_TABLE_ENTRIES];
+		if (s == KHO_CHUNK_SHIFT || *entry & KHO_RUN ||
+		    (!*entry && IS_ALIGNED(pfn, BIT(s)) && end - pfn >= BIT(s)))
+			return entry;
+		if (!*entry)
+			*entry = (unsigned long)kho_frames_alloc(1);
+		if (!*entry)
+			return NULL;
+		table = (unsigned long *)*entry;
 	}
-
-	return 0;
 }
 
 /**
@@ -538,25 +492,35 @@ static int __init kho_table_add(unsigned long *table, unsigned int shift,
  */
 int __init kho_frames_add(unsigned long pfn, unsigned long end, unsigned int order)
 {
-	return kho_table_add(kho_frames.root, kho_frames.shift, pfn, end, order);
-}
+	const struct kho_chunk_run whole = { .to = KHO_RUN_TO_END, .order = order };
 
-/* The entry of the chunk that starts at @pfn, with tables as needed */
-static unsigned long *__init kho_frames_entry(unsigned long pfn)
-{
-	unsigned long *table = kho_frames.root;
+	while (pfn < end) {
+		unsigned int shift;
+		unsigned long *entry = kho_frames_entry(pfn, end, &shift);
+		unsigned long base = round_down(pfn, BIT(shift));
+		unsigned long stop = min(end, base + BIT(shift));
+		const struct kho_chunk_run run = {
+			.from = pfn - base,
+			.to = stop - base,
+			.order = order,
+		};
 
-	for (unsigned int shift = kho_frames.shift;; shift -= KHO_TABLE_SHIFT) {
-		unsigned long *entry = &table[(pfn >> shift) % KHO_TABLE_ENTRIES];
-
-		if (shift == KHO_CHUNK_SHIFT)
-			return entry;
-		if (!*entry)
-			*entry = (unsigned long)kho_frames_alloc(1);
-		if (!*entry || *entry & KHO_RUN)
-			return NULL;
-		table = (unsigned long *)*entry;
+		if (!entry)
+			return -ENOMEM;
+		if (!*entry && stop - pfn == BIT(shift)) {
+			/* And those beside it that are empty, too */
+			do {
+				*entry++ = kho_run_entry(&whole);
+				pfn += BIT(shift);
+			} while (end - pfn >= BIT(shift) && !PAGE_ALIGNED(entry) && !*entry);
+			continue;
+		}
+		if (shift == KHO_CHUNK_SHIFT && kho_chunk_add(entry, &run))
+			return -ENOMEM;
+		pfn = stop;
 	}
+
+	return 0;
 }
 
 /**
@@ -571,20 +535,20 @@ int __init kho_frames_add_word(unsigned long pfn, unsigned long word)
 {
 	unsigned long from = __ffs(word), to = __fls(word) + 1;
 	unsigned long *entry;
+	unsigned int shift;
 	int err;
 
 	if (word == GENMASK(to - 1, from))
 		return kho_frames_add(pfn + from, pfn + to, 0);
 
-	entry = kho_frames_entry(pfn);
-	if (!entry)
+	entry = kho_frames_entry(pfn, pfn, &shift);
+	if (!entry || shift > KHO_CHUNK_SHIFT)
 		return -ENOMEM;
 
 	err = kho_entry_spread(entry, false);
 	if (err)
 		return err;
 
-	kho_frames.steps++;
 	kho_entry_bitmap(*entry)[pfn % KHO_CHUNK_PAGES / BITS_PER_LONG] |= word;
 	return 0;
 }
@@ -621,16 +585,4 @@ void __init kho_frames_free(void)
 
 	kho_frames.root = NULL;
 	kho_table_free(root, kho_frames.shift);
-}
-
-/* Pages that have been allocated for all this */
-unsigned long __init kho_frames_pages(void)
-{
-	return kho_frames.pages;
-}
-
-/* Entries visited so far to add page frames; for tests */
-unsigned long __init kho_frames_steps(void)
-{
-	return kho_frames.steps;
 }

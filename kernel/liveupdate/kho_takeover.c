@@ -218,20 +218,14 @@ bool __init kho_in_memory(phys_addr_t phys)
 	return PAGE_ALIGNED(phys) && kho_find_region(PHYS_PFN(phys));
 }
 
-/* Reservations looked at so far */
-static unsigned long kho_reserved_steps __initdata;
-
-/* How many reservations the take-over has looked at so far; for tests */
-unsigned long __init kho_takeover_steps(void)
-{
-	return kho_reserved_steps;
-}
+/* Reservations looked at so far; for tests */
+unsigned long __initdata kho_takeover_steps;
 
 static bool __init kho_reserved_ends_by(unsigned long i, phys_addr_t phys)
 {
 	const struct memblock_region *r = &memblock.reserved.regions[i];
 
-	kho_reserved_steps++;
+	kho_takeover_steps++;
 	return r->base + r->size <= phys;
 }
 
@@ -275,7 +269,7 @@ static unsigned long __init kho_count_used(const struct kho_run *run)
 		const struct memblock_region *r = &memblock.reserved.regions[i];
 		unsigned long from, end;
 
-		kho_reserved_steps++;
+		kho_takeover_steps++;
 		if (r->base >= PFN_PHYS(run->end))
 			break;
 		if (!(r->flags & MEMBLOCK_RSRV_KERN))
@@ -965,7 +959,7 @@ long __init kho_take_over(struct kho_radix_tree *map, phys_addr_t fdt)
 	pr_info("took over %lu pages in %lu runs, %llu %s, %lu KiB of scratch\n",
 		taken.pages, taken.runs,
 		time ? time / NSEC_PER_USEC : (u64)cycles, time ? "us" : "cycles",
-		kho_frames_pages() << (PAGE_SHIFT - 10));
+		kho_frames_pages << (PAGE_SHIFT - 10));
 	if (taken.lost_ranges)
 		pr_warn("lost %lu preserved ranges, %lu pages\n",
 			taken.lost_ranges, taken.lost_pages);

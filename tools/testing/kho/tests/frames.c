@@ -25,7 +25,7 @@ static void start(unsigned long end)
 static void stop(void)
 {
 	kho_frames_free();
-	CHECK_EQ(0, kho_frames_pages());
+	CHECK_EQ(0, kho_frames_pages);
 	CHECK_EQ(reserved_before, memblock_reserved_size());
 	CHECK_EQ(kmemleak_objects, sim_kmemleak_objects);
 }
@@ -49,9 +49,9 @@ TEST(frames_large_run)
 {
 	start(16 * GIB_PAGES);
 	CHECK_EQ(0, kho_frames_add(3 * 512, 8 * GIB_PAGES + 3 * 512, 9));
-	CHECK_EQ(1, kho_frames_pages());
+	CHECK_EQ(1, kho_frames_pages);
 	CHECK_EQ(PAGE_SIZE, memblock_reserved_size() - reserved_before);
-	CHECK(kho_frames_steps() <= 3);
+	CHECK(kho_frames_steps <= 3);
 	expect_run(3 * 512, 8 * GIB_PAGES + 3 * 512);
 	stop();
 }
@@ -62,7 +62,7 @@ TEST(frames_large_run_in_parts)
 	start(16 * GIB_PAGES);
 	for (unsigned long pfn = GIB_PAGES; pfn < 9 * GIB_PAGES; pfn += 3 * 512)
 		CHECK_EQ(0, kho_frames_add(pfn, pfn + 3 * 512, 9));
-	CHECK_EQ(1, kho_frames_pages());
+	CHECK_EQ(1, kho_frames_pages);
 	stop();
 }
 
@@ -85,18 +85,18 @@ TEST(frames_full_bitmap)
 	memset(bitmap, 0xff, sizeof(bitmap));
 	for (unsigned int i = 1; i < 65; i++)
 		add_words(i * PIECE_PAGES, bitmap);
-	CHECK_EQ(1, kho_frames_pages());
+	CHECK_EQ(1, kho_frames_pages);
 	expect_run(PIECE_PAGES, 65 * PIECE_PAGES);
 	memset(bitmap, 0, sizeof(bitmap));
 	bitmap_set(bitmap, 100, 1000);
 	add_words(70 * PIECE_PAGES, bitmap);
-	CHECK_EQ(1, kho_frames_pages());
+	CHECK_EQ(1, kho_frames_pages);
 	expect_run(70 * PIECE_PAGES + 100, 70 * PIECE_PAGES + 1100);
 
 	__set_bit(2000, bitmap);
 	__set_bit(2002, bitmap);
 	add_words(70 * PIECE_PAGES, bitmap);
-	CHECK_EQ(2, kho_frames_pages());
+	CHECK_EQ(2, kho_frames_pages);
 	CHECK_EQ(1002, kho_count_preserved(70 * PIECE_PAGES, 71 * PIECE_PAGES));
 	stop();
 }
@@ -105,19 +105,19 @@ TEST(frames_full_bitmap)
 TEST(frames_far_apart)
 {
 	start(ADDRESS_PAGES);
-	CHECK_EQ(1, kho_frames_pages());
+	CHECK_EQ(1, kho_frames_pages);
 	CHECK_EQ(0, kho_frames_add(5, 6, 0));
-	CHECK_EQ(3, kho_frames_pages());
+	CHECK_EQ(3, kho_frames_pages);
 	CHECK_EQ(0, kho_frames_add(ADDRESS_PAGES - 2, ADDRESS_PAGES - 1, 0));
-	CHECK_EQ(5, kho_frames_pages());
+	CHECK_EQ(5, kho_frames_pages);
 	expect_run(5, 6);
 	expect_run(ADDRESS_PAGES - 2, ADDRESS_PAGES - 1);
 	CHECK_EQ(2, kho_count_preserved(0, ADDRESS_PAGES));
 
 	/* 64 TiB, not aligned to anything large: a table at each end */
 	CHECK_EQ(0, kho_frames_add(3 * GIB_PAGES, (64 << 10) * GIB_PAGES, 18));
-	CHECK(kho_frames_pages() <= 7);
-	CHECK(kho_frames_steps() < 20);
+	CHECK(kho_frames_pages <= 7);
+	CHECK(kho_frames_steps < 20);
 	expect_run(3 * GIB_PAGES, (64 << 10) * GIB_PAGES);
 	stop();
 }
