@@ -807,6 +807,7 @@ void kho_restore_batch_end(struct kho_restore_batch *batch)
 		return;
 
 	batch->open = false;
+	batch->zone[0].page = NULL;
 	/* The last page is accounted for before its memory may go offline */
 	smp_mb__before_atomic();
 	atomic_dec(&kho_in.batches);
@@ -837,8 +838,8 @@ static noinline void kho_restore_batch_turn(struct kho_restore_batch *batch,
 }
 
 /* Bounded, so that the figures that userspace sees are never far off */
-static void kho_restore_batch_add(struct kho_restore_batch *batch,
-				  struct page *page, unsigned long nr_pages)
+static __always_inline void kho_restore_batch_add(struct kho_restore_batch *batch,
+						  struct page *page, unsigned long nr_pages)
 {
 	if (!kho_batch_has_zone(batch, 0, page))
 		kho_restore_batch_turn(batch, page);
@@ -902,12 +903,6 @@ static struct page *kho_online_page(phys_addr_t phys, struct page *near)
 	return pfn_to_page(pfn);
 }
 
-/* A page of a batch that is open, for kho_online_page() */
-static struct page *kho_batch_near(const struct kho_restore_batch *batch)
-{
-	return batch->zone[0].nr_pages ? batch->zone[0].page : NULL;
-}
-
 /* @near is a page of a batch that is open, or %NULL; *@order is for the caller */
 static __always_inline struct folio *
 kho_take_folio(phys_addr_t phys, struct page *near, unsigned int *order)
@@ -961,7 +956,7 @@ struct folio *kho_restore_folio_batch(struct kho_restore_batch *batch,
 	unsigned int order;
 
 	kho_restore_batch_begin(batch);
-	folio = kho_take_folio(phys, kho_batch_near(batch), &order);
+	folio = kho_take_folio(phys, batch->zone[0].page, &order);
 	if (folio)
 		kho_restore_batch_add(batch, folio_page(folio, 0), BIT(order));
 
@@ -1053,7 +1048,7 @@ bool kho_restore_range(struct kho_restore_batch *batch, struct page *page,
 static __always_inline struct page *
 kho_restore_page_batch(struct kho_restore_batch *batch, phys_addr_t phys)
 {
-	struct page *page = kho_online_page(phys, kho_batch_near(batch));
+	struct page *page = kho_online_page(phys, batch->zone[0].page);
 
 	if (!page || !kho_range_complete(page) ||
 	    !kho_claim_range(page, kho_page_info(0)))
