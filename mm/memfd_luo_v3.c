@@ -595,40 +595,53 @@ static int memfd_luo_walk_batch(struct memfd_luo_v3 *w, struct folio_batch *batc
 }
 
 /*
- * Single pages that are as they should be are pinned under the lock of the page
- * cache, many at a time: nobody removes or replaces them meanwhile, and whoever wants
- * to later finds them pinned.
+ * Folios that are as they should be are pinned under the lock of the page cache, many
+ * at a time: nobody removes or replaces them meanwhile, and whoever wants to later
+ * finds them pinned.
  */
 
-/* So many pages are found under one lock */
-#define MEMFD_LUO_FOUND_PAGES	512
+/* So many folios are found under one lock */
+#define MEMFD_LUO_FOUND		512
 
 /**
- * struct memfd_luo_found - pages that have been pinned under one lock
- * @nr_pages: how many have been added to the last piece.
- * @nr_unwritten: how many of them have never been written to.
- * @more: another one, for which the piece has no room; without pages if there is
+ * struct memfd_luo_found - folios that have been pinned under one lock
+ * @nr_pages: their pages, without @nr_pins.
+ * @nr_unwritten: how many of all their pages have never been written to.
+ * @more: the last one, for which the piece has no room; without pages if there is
  *	none.
  * @block: the first page frame of the block of pages that was looked up last, all
  *	of which may be pinned; ULONG_MAX if there is none.
- * @nid: the node of all of them.
+ * @nid: the node of that block.
+ * @nr_pins: single pages of that node that are not counted as pinned yet.
  */
 struct memfd_luo_found {
-	unsigned int nr_pages;
-	unsigned int nr_unwritten;
+	unsigned long nr_pages;
+	unsigned long nr_unwritten;
 	struct memfd_luo_extent more;
 	unsigned long block;
 	int nid;
+	unsigned int nr_pins;
 };
 
-/* Pages of a block are on one node. Those of another node are not found together */
+static void memfd_luo_count_pins(struct memfd_luo_found *found)
+{
+	if (!found->nr_pins)
+		return;
+
+	mod_node_page_state(NODE_DATA(found->nid), NR_FOLL_PIN_ACQUIRED, found->nr_pins);
+	found->nr_pages += found->nr_pins;
+	found->nr_pins = 0;
+}
+
+/* Pages of a block are on one node */
 static noinline bool memfd_luo_found_block(struct memfd_luo_found *found,
 					   struct folio *folio, unsigned long block)
 {
-	if (!folio_is_longterm_pinnable(folio) ||
-	    (found->nr_pages && found->nid != folio_nid(folio)))
+	if (!folio_is_longterm_pinnable(folio))
 		return false;
 
+	if (found->nid != folio_nid(folio))
+		memfd_luo_count_pins(found);
 	found->block = block;
 	found->nid = folio_nid(folio);
 	return true;
@@ -640,6 +653,37 @@ static unsigned long memfd_luo_flags(const struct folio *folio)
 	return READ_ONCE(*const_folio_flags(folio, 0));
 }
 
+static __always_inline unsigned long memfd_luo_flags_of_pinned(const struct folio *folio)
+{
+	/* Reclaim looks for references once it has the lock: one of both sees the other */
+	smp_mb__after_atomic();
+	return memfd_luo_flags(folio);
+}
+
+static __always_inline void memfd_luo_note_written(struct memfd_luo_found *found,
+						   struct memfd_luo_extent *extent,
+						   unsigned long flags)
+{
+	if (flags & BIT(PG_uptodate))
+		extent->flags = MEMFD_LUO_EXTENT_WRITTEN;
+	else
+		found->nr_unwritten += extent->nr_pages;
+}
+
+/* False if it is the last one that is found */
+static __always_inline bool memfd_luo_add_found(struct memfd_luo_v3 *w,
+						struct memfd_luo_found *found,
+						const struct memfd_luo_extent *extent)
+{
+	if (!memfd_luo_try_add(w, extent)) {
+		found->more = *extent;
+		return false;
+	}
+
+	w->next = extent->index + extent->nr_pages;
+	return true;
+}
+
 #define MEMFD_LUO_PLAIN_MASK	(BIT(PG_head) | BIT(PG_dirty) | __PG_HWPOISON)
 
 /*
@@ -648,7 +692,7 @@ static unsigned long memfd_luo_flags(const struct folio *folio)
  * ended it may not be marked as written, which is noticed when the kexec begins.
  *
  * FOLL_PIN means this for a small folio; that there are more pins is counted for all of
- * them at once.
+ * them on a node at once.
  */
 static __always_inline bool memfd_luo_pin_if_plain(struct memfd_luo_found *found,
 						   struct folio *folio,
@@ -663,19 +707,47 @@ static __always_inline bool memfd_luo_pin_if_plain(struct memfd_luo_found *found
 		return false;
 
 	folio_ref_add(folio, GUP_PIN_COUNTING_BIAS);
-	/* Reclaim looks for references once it has the lock: one of both sees the other */
-	smp_mb__after_atomic();
-	flags = memfd_luo_flags(folio);
+	flags = memfd_luo_flags_of_pinned(folio);
 	if (flags & BIT(PG_locked)) {
 		folio_ref_sub(folio, GUP_PIN_COUNTING_BIAS);
 		return false;
 	}
 
-	if (flags & BIT(PG_uptodate))
-		extent->flags = MEMFD_LUO_EXTENT_WRITTEN;
-	else
-		found->nr_unwritten++;
+	found->nr_pins++;
+	memfd_luo_note_written(found, extent, flags);
 	return true;
+}
+
+/* The same for a large folio, which may have replaced one that has been described */
+static noinline bool memfd_luo_find_large(struct memfd_luo_v3 *w,
+					  struct memfd_luo_found *found,
+					  struct folio *folio, struct xa_state *xas)
+{
+	struct memfd_luo_extent extent = {
+		.index = folio->index,
+		.pfn = folio_pfn(folio),
+		.nr_pages = folio_nr_pages(folio),
+		.order = folio_order(folio),
+	};
+	unsigned long flags;
+
+	if (!extent.order || extent.index < w->next || !folio_test_dirty(folio) ||
+	    folio_contain_hwpoisoned_page(folio) ||
+	    !memfd_luo_found_block(found, folio, pageblock_start_pfn(extent.pfn)) ||
+	    try_grab_folio(folio, 1, FOLL_PIN))
+		return false;
+
+	flags = memfd_luo_flags_of_pinned(folio);
+	if (flags & BIT(PG_locked)) {
+		unpin_folio(folio);
+		return false;
+	}
+
+	found->nr_pages += extent.nr_pages;
+	memfd_luo_note_written(found, &extent, flags);
+	/* Not through the slots that it takes one by one */
+	xas_advance(xas, extent.index + extent.nr_pages - 1);
+	return memfd_luo_add_found(w, found, &extent);
 }
 
 /* From @index on, until something needs more attention or the piece is full */
@@ -683,26 +755,25 @@ static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 				 struct memfd_luo_found *found)
 {
 	XA_STATE(xas, &w->file->f_mapping->i_pages, index);
+	unsigned int left = MEMFD_LUO_FOUND;
 	const pgoff_t last = w->end - 1;
 	struct folio *folio;
 
 	xas_lock_irq(&xas);
 	xas_for_each(&xas, folio, last) {
 		struct memfd_luo_extent extent = { .nr_pages = 1 };
+		bool more;
 
 		if (xa_is_value(folio))
 			break;
 
 		extent.index = folio->index;
 		extent.pfn = folio_pfn(folio);
-		if (!memfd_luo_pin_if_plain(found, folio, &extent))
-			break;
-		if (!memfd_luo_try_add(w, &extent)) {
-			found->more = extent;
-			break;
-		}
-		w->next = extent.index + 1;
-		if (++found->nr_pages == MEMFD_LUO_FOUND_PAGES)
+		if (memfd_luo_pin_if_plain(found, folio, &extent))
+			more = memfd_luo_add_found(w, found, &extent);
+		else
+			more = memfd_luo_find_large(w, found, folio, &xas);
+		if (!more || !--left)
 			break;
 	}
 	xas_unlock_irq(&xas);
@@ -716,17 +787,15 @@ static void memfd_luo_find_plain(struct memfd_luo_v3 *w, pgoff_t index,
 static int memfd_luo_pin_plain(struct memfd_luo_v3 *w, pgoff_t index)
 {
 	struct memfd_luo_found found = { .block = ULONG_MAX };
-	unsigned int nr_pinned;
 	int err;
 
 	memfd_luo_find_plain(w, index, &found);
-	nr_pinned = found.nr_pages + found.more.nr_pages;
-	if (!nr_pinned)
+	memfd_luo_count_pins(&found);
+	if (!found.nr_pages)
 		return -ENOENT;
 
-	mod_node_page_state(NODE_DATA(found.nid), NR_FOLL_PIN_ACQUIRED, nr_pinned);
-	w->ser->nr_pages += found.nr_pages;
-	w->nr_cached += nr_pinned;
+	w->ser->nr_pages += found.nr_pages - found.more.nr_pages;
+	w->nr_cached += found.nr_pages;
 	w->nr_unwritten += found.nr_unwritten;
 	if (!found.more.nr_pages)
 		return 0;
@@ -1500,6 +1569,34 @@ static bool memfd_luo_orders_match(const struct memfd_luo_extent *e)
 	return true;
 }
 
+static bool memfd_luo_restore_pages(struct memfd_luo_reader *r,
+				    const struct memfd_luo_extent *e)
+{
+	struct page *page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn),
+						    e->nr_pages);
+
+	if (page)
+		memfd_luo_place_pages(r, e, page);
+	return page;
+}
+
+static bool memfd_luo_restore_folio(struct memfd_luo_reader *r,
+				    const struct memfd_luo_extent *e)
+{
+	struct folio *folio;
+
+	if (memfd_luo_has_poison(e->pfn, e->nr_pages))
+		return memfd_luo_restore_pages(r, e);
+
+	folio = kho_restore_folio_batch(r->batch, PFN_PHYS(e->pfn));
+	if (!folio)
+		return false;
+
+	page_rmappable_folio(folio_page(folio, 0));
+	memfd_luo_place(r, folio, e->index, e->flags & MEMFD_LUO_EXTENT_WRITTEN);
+	return true;
+}
+
 /*
  * Restore the memory of an extent, to the file or to the page allocator.
  *
@@ -1508,27 +1605,19 @@ static bool memfd_luo_orders_match(const struct memfd_luo_extent *e)
 static bool memfd_luo_restore_extent(struct memfd_luo_reader *r,
 				     const struct memfd_luo_extent *e)
 {
-	struct folio *folio;
-	struct page *page;
+	struct memfd_luo_extent one;
 
 	if (e->order && !memfd_luo_orders_match(e))
 		return false;
+	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE))
+		return memfd_luo_restore_pages(r, e);
 
-	if (!e->order || !IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE) ||
-	    memfd_luo_has_poison(e->pfn, e->nr_pages)) {
-		page = kho_restore_pages_batch(r->batch, PFN_PHYS(e->pfn), e->nr_pages);
-		if (page)
-			memfd_luo_place_pages(r, e, page);
-		return page;
-	}
-
-	for (unsigned long i = 0; i < e->nr_pages; i += BIT(e->order)) {
-		folio = kho_restore_folio_batch(r->batch, PFN_PHYS(e->pfn + i));
-		if (!folio)
+	one = *e;
+	one.nr_pages = BIT(e->order);
+	for (; one.index < e->index + e->nr_pages; one.index += one.nr_pages) {
+		if (!memfd_luo_restore_folio(r, &one))
 			return false;
-		page_rmappable_folio(folio_page(folio, 0));
-		memfd_luo_place(r, folio, e->index + i,
-				e->flags & MEMFD_LUO_EXTENT_WRITTEN);
+		one.pfn += one.nr_pages;
 		cond_resched();
 	}
 

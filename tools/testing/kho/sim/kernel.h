@@ -860,6 +860,7 @@ struct xa_state {
 #define xas_for_each(xas, entry, max) \
 	while (((entry) = sim_xas_next(xas, max)))
 void *sim_xas_next(struct xa_state *xas, unsigned long max);
+#define xas_advance(xas, at)		((xas)->index = (at) + 1)
 
 #define GUP_PIN_COUNTING_BIAS		1
 #define folio_ref_add(folio, nr)	((folio)->page.pins += (nr))
