@@ -161,33 +161,14 @@ static void kho_unpreserve_range(unsigned long pfn, unsigned int order)
 			    kho_radix_encode_key(PFN_PHYS(pfn), order));
 }
 
-/*
- * Page frames, up to end, that the next kernel is known to find.
- * Only within one call, whose caller has pages there: sections come and go.
- */
-struct kho_known {
-	unsigned long pfn;
-	unsigned long end;
-};
-
-/* Whole sections around a range, as far as there is no scratch in them */
-static noinline int kho_look_up_place(struct kho_known *known, unsigned long pfn,
-				      unsigned long end)
+/* 0 if the next kernel finds these pages where they are */
+static int kho_check_place(unsigned long pfn, unsigned long end)
 {
 	const char *fault = kho_place_fault(pfn, end);
 
-	*known = (struct kho_known) {
-		.pfn = SECTION_ALIGN_DOWN(pfn),
-		.end = SECTION_ALIGN_UP(end),
-	};
-	if (!fault && kho_scratch_beside(pfn, end, &known->pfn, &known->end)) {
-		/* A part of a section that is a device's is not known by that */
-		if (kho_place_fault(known->pfn, known->end))
-			known->end = known->pfn;
+	if (!fault && !kho_scratch_overlap(PFN_PHYS(pfn), PFN_PHYS(end - pfn)))
 		return 0;
-	}
 
-	known->end = known->pfn;
 	pr_warn_ratelimited("page frame 0x%lx %s and cannot be preserved\n", pfn,
 			    fault ?: "lies in scratch");
 	if (fault)
@@ -197,12 +178,47 @@ static noinline int kho_look_up_place(struct kho_known *known, unsigned long pfn
 	return -EINVAL;
 }
 
-/* 0 if the next kernel finds these pages where they are */
-static int kho_check_place(struct kho_known *known, unsigned long pfn,
-			   unsigned long nr_pages)
+/*
+ * Page frames that the next kernel is known to find, the newest first: several, as
+ * memory may come from nodes in turn. Only within one call, whose caller has pages
+ * there: sections come and go.
+ */
+struct kho_known {
+	struct {
+		unsigned long pfn;
+		unsigned long end;
+	} parts[4];
+};
+
+/* Whole sections around a range, as far as there is no scratch in them */
+static noinline int kho_look_up_place(struct kho_known *known, unsigned long pfn,
+				      unsigned long end)
 {
-	if (pfn >= known->pfn && pfn + nr_pages <= known->end)
+	unsigned long first = SECTION_ALIGN_DOWN(pfn), last = SECTION_ALIGN_UP(end);
+	int err = kho_check_place(pfn, end);
+
+	if (err)
+		return err;
+
+	kho_scratch_beside(pfn, end, &first, &last);
+	/* A part of a section that is a device's is not known by that */
+	if (kho_place_fault(first, last))
 		return 0;
+
+	memmove(&known->parts[1], &known->parts[0],
+		sizeof(known->parts) - sizeof(known->parts[0]));
+	known->parts[0].pfn = first;
+	known->parts[0].end = last;
+	return 0;
+}
+
+static __always_inline int kho_check_known(struct kho_known *known, unsigned long pfn,
+					   unsigned long nr_pages)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(known->parts); i++) {
+		if (pfn >= known->parts[i].pfn && pfn + nr_pages <= known->parts[i].end)
+			return 0;
+	}
 
 	return kho_look_up_place(known, pfn, pfn + nr_pages);
 }
@@ -303,7 +319,7 @@ static int kho_preserve_batch(struct folio **folios, unsigned long nr)
 		unsigned long pfn = folio_pfn(folios[i]);
 		unsigned long nr_pages = folio_nr_pages(folios[i]);
 
-		err = kho_check_place(&known, pfn, nr_pages) ?:
+		err = kho_check_known(&known, pfn, nr_pages) ?:
 		      kho_check_poison(pfn, nr_pages) ?:
 		      kho_preserve_range(pfn, folio_order(folios[i]));
 		if (err)
@@ -385,7 +401,13 @@ EXPORT_SYMBOL_GPL(kho_unpreserve_folios);
  */
 int kho_preserve_folio(struct folio *folio)
 {
-	return kho_preserve_batch(&folio, 1);
+	unsigned long pfn = folio_pfn(folio), nr_pages = folio_nr_pages(folio);
+
+	guard(mutex)(&kho_out.map.lock);
+
+	return kho_check_place(pfn, pfn + nr_pages) ?:
+	       kho_check_poison(pfn, nr_pages) ?:
+	       kho_preserve_range(pfn, folio_order(folio));
 }
 EXPORT_SYMBOL_GPL(kho_preserve_folio);
 
@@ -457,7 +479,7 @@ static __always_inline int kho_preserve_extent(struct kho_known *known,
 	unsigned int order;
 	int err;
 
-	err = kho_check_place(known, extent->pfn, extent->nr_pages) ?:
+	err = kho_check_known(known, extent->pfn, extent->nr_pages) ?:
 	      kho_check_poison(extent->pfn, extent->nr_pages);
 	if (err || extent->nr_pages == 1)
 		return err ?: kho_preserve_range(extent->pfn, 0);

@@ -68,7 +68,7 @@ int kho_scratch_reserve(void);
 void kho_scratch_release(void);
 void kho_scratch_free(void);
 unsigned long kho_scratch_pages(void);
-bool kho_scratch_beside(unsigned long pfn, unsigned long end,
+void kho_scratch_beside(unsigned long pfn, unsigned long end,
 			unsigned long *first, unsigned long *last);
 int kho_scratch_walk(struct kexec_buf *kbuf,
 		     int (*func)(struct resource *, void *));

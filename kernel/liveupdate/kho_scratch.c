@@ -152,35 +152,27 @@ bool kho_scratch_overlap(phys_addr_t phys, size_t size)
 	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
 		const struct kho_scratch *area = &kho_scratch[i];
 
-		if (phys < area->addr + area->size && area->addr < phys + size)
+		if (area->size && phys < area->addr + area->size &&
+		    area->addr < phys + size)
 			return true;
 	}
 
 	return false;
 }
 
-/*
- * True if a range of page frames is outside all areas. Shrinks *@first to *@last,
- * which contains the range, to what is outside.
- */
-bool kho_scratch_beside(unsigned long pfn, unsigned long end,
+/* Shrink *@first to *@last, which contains a range outside all areas, to what is outside */
+void kho_scratch_beside(unsigned long pfn, unsigned long end,
 			unsigned long *first, unsigned long *last)
 {
 	for (unsigned int i = 0; i < kho_scratch_cnt; i++) {
 		unsigned long from = PHYS_PFN(kho_scratch[i].addr);
 		unsigned long to = from + PHYS_PFN(kho_scratch[i].size);
 
-		if (from == to)
-			continue;
 		if (to <= pfn)
 			*first = max(*first, to);
 		else if (from >= end)
 			*last = min(*last, from);
-		else
-			return false;
 	}
-
-	return true;
 }
 
 /* The size of all areas, in pages */
