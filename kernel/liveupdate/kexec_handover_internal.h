@@ -156,6 +156,7 @@ enum kho_next_status kho_compare_next(const struct kho_outgoing *out,
 				      const struct kho_next *next, bool in_use);
 long kho_component_users(const struct kho_component *c);
 enum kho_next_status kho_next_status(bool in_use);
+bool kho_next_loaded(void);
 bool kho_next_entry(const char *name, struct kho_image_entry *entry);
 const char *kho_check_mode_name(void);
 int kho_set_check_mode(const char *name);
@@ -166,10 +167,12 @@ int kho_set_assumed(const char *name);
 /* kho_sysfs.c; for changes of next/status and next/potential */
 #ifdef CONFIG_SYSFS
 void kho_sysfs_notify(void);
+void kho_sysfs_notify_image(void);
 void kho_sysfs_add_component(struct kho_component *c);
 void kho_sysfs_remove_component(struct kho_component *c);
 #else
 static inline void kho_sysfs_notify(void) { }
+static inline void kho_sysfs_notify_image(void) { }
 static inline void kho_sysfs_add_component(struct kho_component *c) { }
 static inline void kho_sysfs_remove_component(struct kho_component *c) { }
 #endif

@@ -216,6 +216,14 @@ int kho_compat_write(void *fdt, const struct kho_component_table *table)
 	return err ?: fdt_end_node(fdt);
 }
 
+static int kho_list_compatible(void *fdt, const struct kho_component_table *table)
+{
+	int len = kho_compatible_len(table), listed = 0;
+
+	fdt_getprop(fdt, 0, "compatible", &listed);
+	return len == listed ? 0 : fdt_setprop(fdt, 0, "compatible", kho_compatible, len);
+}
+
 /**
  * kho_compat_update - state what a component writes now
  * @fdt: the FDT, with room for changes, see KHO_FDT_SPARE.
@@ -228,28 +236,18 @@ int kho_compat_update(void *fdt, const struct kho_component_table *table,
 		      const struct kho_component *component)
 {
 	int node = fdt_subnode_offset(fdt, 0, KHO_FDT_COMPONENTS_NODE_NAME);
-	int len = kho_compatible_len(table), listed = 0;
 
 	if (node < 0)
 		return node;
 
-	fdt_getprop(fdt, 0, "compatible", &listed);
 	return fdt_setprop_inplace_u32(fdt, node, component->name, component->write) ?:
-	       (len == listed ? 0 : fdt_setprop(fdt, 0, "compatible", kho_compatible, len));
+	       kho_list_compatible(fdt, table);
 }
 
 static int kho_update_out_fdt(void *fdt, void *component)
 {
-	return kho_compat_update(fdt, &kho_table, component);
-}
-
-/*
- * Before kho_init() there is no FDT, and with KHO off there will be none. There
- * always is room for this change.
- */
-static void kho_state_component(struct kho_component *component)
-{
-	kho_edit_out_fdt(kho_update_out_fdt, component);
+	return component ? kho_compat_update(fdt, &kho_table, component) :
+			   kho_list_compatible(fdt, &kho_table);
 }
 
 /* With the lock: what is written from now on, unless something is already */
@@ -263,14 +261,18 @@ static void kho_settle_write(struct kho_component *c)
 
 	c->preferred = preferred;
 	WRITE_ONCE(c->write, version);
-	kho_state_component(c);
+	/*
+	 * Before kho_init() there is no FDT, and with KHO off there will be none. There
+	 * always is room for this change.
+	 */
+	kho_edit_out_fdt(kho_update_out_fdt, c);
 }
 
 /* With the lock: the first user or the last may change what must be stated */
 static void kho_users_change(struct kho_component *c)
 {
 	if (c->write != c->baseline)
-		kho_state_component(c);
+		kho_edit_out_fdt(kho_update_out_fdt, NULL);
 }
 
 /**

@@ -853,12 +853,12 @@ int kho_accept_next(const struct kimage *image)
 		if (err)
 			return err;
 
-		kho_next_image = image;
+		WRITE_ONCE(kho_next_image, image);
 		kho_agree(&image->kho.next);
 	}
 
 	kho_warn_crash(&image->kho.next);
-	kho_sysfs_notify();
+	kho_sysfs_notify_image();
 	return 0;
 }
 
@@ -874,11 +874,11 @@ void kho_set_next(const struct kimage *image)
 	scoped_guard(mutex, &kho_components_lock) {
 		if (image == kho_next_image)
 			return;
-		kho_next_image = image;
+		WRITE_ONCE(kho_next_image, image);
 		kho_agree(image ? &image->kho.next : NULL);
 	}
 
-	kho_sysfs_notify();
+	kho_sysfs_notify_image();
 }
 
 /**
@@ -922,6 +922,17 @@ void kho_kexec_failed(void)
 }
 
 /* For userspace */
+
+/**
+ * kho_next_loaded - check whether an image is loaded
+ *
+ * Context: any; the result may be outdated at once.
+ * Return: %true if there is one that kho_next_status() is about.
+ */
+bool kho_next_loaded(void)
+{
+	return READ_ONCE(kho_next_image);
+}
 
 /**
  * kho_next_status - status of the loaded image

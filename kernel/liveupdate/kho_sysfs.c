@@ -33,11 +33,18 @@ static void kho_notify_node(struct kernfs_node *node)
 		sysfs_notify_dirent(node);
 }
 
-/* next/status and next/potential may have changed: wakes those who poll them */
-void kho_sysfs_notify(void)
+/* What is next/status and next/potential of has been loaded, replaced or unloaded */
+void kho_sysfs_notify_image(void)
 {
 	kho_notify_node(READ_ONCE(kho_status_node));
 	kho_notify_node(READ_ONCE(kho_potential_node));
+}
+
+/* next/status and next/potential may have changed, unless they are "none" anyway */
+void kho_sysfs_notify(void)
+{
+	if (kho_next_loaded())
+		kho_sysfs_notify_image();
 }
 
 /* components/NAME/ */

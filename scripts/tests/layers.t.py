@@ -42,7 +42,7 @@ SHARED_FDT = {
 
 # Told what has changed; they return nothing that anything depends on.
 OBSERVERS = {
-    "kho_sysfs_notify", "kho_sysfs_add_component",
+    "kho_sysfs_notify", "kho_sysfs_notify_image", "kho_sysfs_add_component",
     "kho_sysfs_remove_component", "kho_debugfs_init", "kho_debugfs_exit",
     "kho_debugfs_add_in", "kho_debugfs_add_out", "kho_debugfs_remove_out",
     "kho_agree_late",
