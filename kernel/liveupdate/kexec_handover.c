@@ -286,15 +286,17 @@ static unsigned long kho_unpreservable_pages(void)
  * kho_preservable_pages - estimate how much more can be preserved
  *
  * Of what can be allocated without swapping, that which is neither scratch nor
- * otherwise for movable allocations only. Memory that is in use already, and is
- * not movable, can be preserved without any of it.
+ * otherwise for movable allocations only, nor kept for root (vm.admin_reserve_kbytes):
+ * processes need more than the watermarks leave. Memory that is in use already, and
+ * is not movable, can be preserved without any of it.
  *
  * Context: any.
  * Return: an estimate in pages, rather too small than too large.
  */
 unsigned long kho_preservable_pages(void)
 {
-	long available = si_mem_available();
+	long available = si_mem_available() -
+			 (sysctl_admin_reserve_kbytes >> (PAGE_SHIFT - 10));
 	unsigned long unpreservable = kho_unpreservable_pages();
 
 	if (!kho_enable || available < 0 || available < unpreservable)

@@ -578,6 +578,7 @@ extern bool sim_pages_missing;
 #define zone_idx(zone)			((void)(zone), 0)
 #define for_each_populated_zone(zone)	for ((zone) = NULL; (zone);)
 long si_mem_available(void);
+extern unsigned long sysctl_admin_reserve_kbytes;
 unsigned long totalram_pages(void);
 #define get_num_physpages()	totalram_pages()
 struct zone;

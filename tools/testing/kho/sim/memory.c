@@ -550,6 +550,8 @@ void drain_all_pages(struct zone *zone)
 	pages_of_cpus = 0;
 }
 
+unsigned long sysctl_admin_reserve_kbytes;
+
 long si_mem_available(void)
 {
 	return sim_pages(SIM_FREE) - pages_of_cpus;

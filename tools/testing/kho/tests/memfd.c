@@ -200,6 +200,20 @@ TEST(fits_when_cpus_give_pages_back)
 	CHECK_EQ(0, sim_memfd_try_preserve(file, nothing));
 }
 
+TEST(room_for_root_is_left)
+{
+	unsigned long nr_pages;
+
+	sim_power_on();
+	sim_boot(NULL);
+	nr_pages = kho_preservable_pages();
+	sysctl_admin_reserve_kbytes = 40;
+	CHECK_EQ(nr_pages - 10, kho_preservable_pages());
+	sysctl_admin_reserve_kbytes = 1UL << 30;
+	CHECK_EQ(0, kho_preservable_pages());
+	sysctl_admin_reserve_kbytes = 0;
+}
+
 /* A file is accounted for as a whole, or nothing has happened to it */
 TEST(more_than_may_be_committed)
 {
