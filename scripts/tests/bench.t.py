@@ -104,6 +104,19 @@ def slower_cases():
     yield "as many are not", not is_slower("metadata", 9, 9)
 
 
+def slower_line_cases():
+    results = {figures.plain(folios, False): {
+        "stock": memfd_values(preserve=100), "ours": memfd_values(preserve=ours)}
+        for folios, ours in ((1, 100), (2, 200), (4, 150))}
+    found = figures.all_slower(results)
+    yield "what is slower, by case", found == [
+        ("preserve", figures.plain(folios, False)) for folios in (2, 4)]
+    yield "a line for each metric names the worst", \
+        list(figures.slower_lines(results, found)) == [
+            "preserve: 2, at most 200 where stock has 100: "
+            + figures.plain(2, False).label()]
+
+
 def results_of(*rows):
     """rows: folios, fragmented, boot cost of stock and of ours"""
     return {figures.plain(folios, fragmented): {
@@ -257,7 +270,8 @@ def memory_cases():
 
 def main():
     with tempfile.TemporaryDirectory() as directory:
-        cases = [*console_cases(), *slower_cases(), *target_cases(),
+        cases = [*console_cases(), *slower_cases(), *slower_line_cases(),
+                 *target_cases(),
                  *format_target_cases(), *output_cases(pathlib.Path(directory)), *readme_cases(),
                  *plan_cases(), *memory_cases()]
     print("TAP version 13")
