@@ -267,6 +267,14 @@ static void check_poisoned(int session)
 	close(fd);
 }
 
+#define CORRUPT_PFN	"/sys/kernel/debug/hwpoison/corrupt-pfn"
+
+/* Only kernels for x86_64 are built with what makes memory fail */
+static bool memory_can_fail(void)
+{
+	return !access(CORRUPT_PFN, W_OK);
+}
+
 /* In the middle of pages that are a large folio when the file is retrieved */
 #define HELD_SIZE	MIB(8)
 #define HELD_BAD	(MIB(4) + KIB(20))
@@ -291,7 +299,7 @@ static void fail_held(int session)
 
 	snprintf(pfn, sizeof(pfn), "%#llx", carried_number(session, HELD + BLOCKS));
 	/* It does not succeed, but the page is noted */
-	write_file("/sys/kernel/debug/hwpoison/corrupt-pfn", pfn);
+	write_file(CORRUPT_PFN, pfn);
 }
 
 static void check_held(int session)
@@ -372,9 +380,11 @@ static void before_kexec(void)
 	preserve_allocated(session);
 	preserve_late(session);
 	preserve_owned(session);
-	preserve_poisoned(session);
 	preserve_busy(session);
-	preserve_held(session);
+	if (memory_can_fail()) {
+		preserve_poisoned(session);
+		preserve_held(session);
+	}
 }
 
 static void check_others(int session)
@@ -383,9 +393,11 @@ static void check_others(int session)
 	check_allocated(session);
 	check_late(session);
 	check_owned(session);
-	check_poisoned(session);
 	check_busy(session);
-	check_held(session);
+	if (memory_can_fail()) {
+		check_poisoned(session);
+		check_held(session);
+	}
 }
 
 static void verify_all(int session, int *fds)
