@@ -51,6 +51,17 @@ check_kernel_doc()
 		[ ! -e "$path" ] || echo "$path"
 	done)
 	[ $# -eq 0 ] || scripts/kernel-doc -none -Wall "$@" 2>&1 | sort -u
+	# What is patched has comments of others, without all that -Wall asks for
+	set -- $(patched_files | while read -r path; do
+		[ ! -e "$path" ] || echo "$path"
+	done)
+	[ $# -eq 0 ] || scripts/kernel-doc -none "$@" 2>&1 | sort -u
+}
+
+patched_files()
+{
+	find "$top/patches" -name '*.patch' -exec sed -n 's,^+++ b/,,p' {} + |
+	grep '\.[ch]$' | sort -u
 }
 
 # objects FRAGMENT: what this series makes, changes, or what calls it
