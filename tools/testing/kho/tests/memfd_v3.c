@@ -289,18 +289,25 @@ TEST(unpreserved)
 
 TEST(replaced_while_found)
 {
-	struct file *file;
-	u64 data;
+	for (unsigned int order = 0; order <= 3; order += 3) {
+		struct file *file;
+		u64 data;
 
-	start();
-	file = sim_file(8, 0);
-	sim_replace_pinned(3);
-	data = sim_memfd_preserve(file);
-	*(unsigned int *)sim_file_page(file, 3) = 77;
-	reboot();
-	file = retrieve(data);
-	CHECK_EQ(77, *(unsigned int *)sim_file_page(file, 3));
-	close_file(file);
+		start();
+		file = sim_file(8, order);
+		for (unsigned int i = 0; i < 8; i++)
+			virt_to_page(sim_file_page(file, i << order))->dirty = true;
+		sim_replace_pinned(3);
+		data = sim_memfd_preserve(file);
+		CHECK_EQ(0, phys_to_page(sim_replaced())->pins);
+		for (unsigned int i = 0; i < 8; i++)
+			CHECK_EQ(1, virt_to_page(sim_file_page(file, i << order))->pins);
+		*(unsigned int *)sim_file_page(file, 3 << order) = 77;
+		reboot();
+		file = retrieve(data);
+		CHECK_EQ(77, *(unsigned int *)sim_file_page(file, 3 << order));
+		close_file(file);
+	}
 }
 
 TEST(moved_and_swapped)
